@@ -1,0 +1,1 @@
+"""dlcli: train, evaluate, finetune, attack and explain neural networks."""

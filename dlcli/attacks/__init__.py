@@ -1,0 +1,1 @@
+"""Adversarial attacks: inputs in, adversarial inputs out."""

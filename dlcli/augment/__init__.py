@@ -1,0 +1,1 @@
+"""Random changes of training inputs, keyed by example and step."""

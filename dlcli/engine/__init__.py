@@ -1,0 +1,1 @@
+"""Loops over batches. They yield reports and touch no files."""

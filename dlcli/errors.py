@@ -1,0 +1,106 @@
+"""The error tree, and the exit code that each branch ends in.
+
+    DlcliError                     1   the task failed
+    ├── UsageError                 2   something the user typed
+    │   └── ConfigError            2   one or more mistakes in the configuration
+    ├── DataError                 65   the content of data or of a checkpoint is wrong
+    ├── ComputeError              70   non-finite numbers, out of memory, a broken promise inside dlcli
+    ├── StorageError              74   disk or network
+    ├── LockedError               75   another process holds the run
+    └── Interrupted          130, 143  SIGINT, SIGTERM
+
+Every message says what is wrong and what was expected; ``hint`` says what to type instead.
+A caller's programming mistake stays a ValueError or TypeError.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class DlcliError(Exception):
+    """Base of all errors that end a command with one clear message.
+
+    Args:
+        message: what is wrong and what was expected; one line.
+        hint: what to type instead; one line, or None.
+    """
+
+    code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DlcliError):
+    """Something the user typed cannot be used."""
+
+    code = 2
+
+
+class ConfigError(UsageError):
+    """One or more mistakes in the configuration, one line each, at most eight shown."""
+
+    SHOWN = 8
+
+    def __init__(self, mistakes: Sequence[str], *, hint: str | None = None) -> None:
+        self.mistakes = tuple(mistakes)
+        shown = list(self.mistakes[: self.SHOWN])
+        if len(self.mistakes) > self.SHOWN:
+            shown[-1] = f"… and {len(self.mistakes) - self.SHOWN + 1} more mistakes"
+        super().__init__("\n".join(shown), hint=hint)
+
+
+class DataError(DlcliError):
+    """A data file or a checkpoint does not hold what it should."""
+
+    code = 65
+
+
+class ComputeError(DlcliError):
+    """The computation cannot go on: non-finite numbers, out of memory, a broken contract."""
+
+    code = 70
+
+
+class StorageError(DlcliError):
+    """Reading or writing failed: full disk, missing permission, unreachable network."""
+
+    code = 74
+
+
+class LockedError(DlcliError):
+    """Another process is writing this run."""
+
+    code = 75
+
+
+class Interrupted(DlcliError):
+    """A signal asked the command to stop; the state is saved.
+
+    Args:
+        message: what was saved, and how to go on.
+        signal_number: 2 (SIGINT) or 15 (SIGTERM); the exit code is 128 + this number.
+    """
+
+    def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = 128 + signal_number
+
+
+def nearest(word: str, choices: Iterable[str], *, limit: int = 3) -> list[str]:
+    """Returns up to ``limit`` of ``choices`` that look like ``word``, best first."""
+    pool = sorted(set(choices))
+    return difflib.get_close_matches(word, pool, n=limit, cutoff=0.6)
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Returns ``"; did you mean 'a' or 'b'?"``, or ``""`` where nothing is near."""
+    close = [f"'{choice}'" for choice in nearest(word, choices)]
+    if not close:
+        return ""
+    listed = close[0] if len(close) == 1 else ", ".join(close[:-1]) + " or " + close[-1]
+    return f"; did you mean {listed}?"

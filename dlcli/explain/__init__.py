@@ -1,0 +1,1 @@
+"""Explainers: inputs and classes in, signed maps out."""

@@ -1,0 +1,1 @@
+"""Numbers about predictions, with their uncertainty."""

@@ -1,0 +1,1 @@
+"""Networks: raw standardised inputs in, logits out."""

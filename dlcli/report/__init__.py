@@ -1,0 +1,1 @@
+"""Plots, terminal pictures and tables. Returns bytes or renderables; writes nothing."""

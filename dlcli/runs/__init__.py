@@ -1,0 +1,1 @@
+"""Run folders: the only writer on disk; finding, listing and locking runs."""
