@@ -1,1 +1,81 @@
-"""dlcli: train, evaluate, finetune, attack and explain neural networks."""
+"""dlcli from Python: the same verbs as on the command line, with results as objects.
+
+>>> import dlcli
+>>> run = dlcli.train("mnist", epochs=2)
+>>> dlcli.attack("fgsm", run=run, limit=1000)
+>>> model = dlcli.load("builtin:mnist")     # raw inputs in, logits out
+
+Importing this module imports neither torch nor Hydra.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dlcli.contracts import Classifier
+    from dlcli.runs.record import Result
+
+__all__ = ["attack", "evaluate", "explain", "finetune", "load", "train"]
+
+
+def train(experiment: str = "mnist", *overrides: str, **settings: Any) -> Result:
+    """Trains a model.
+
+    Args:
+        experiment: an entry of ``configs/experiment``.
+        overrides: ``"optimizer.lr=0.05"`` and the like.
+        settings: any flag of ``dl train`` (``epochs=2``, ``seed=1``) or root key.
+    """
+    return _run("train", [experiment, *overrides], settings)
+
+
+def evaluate(*overrides: str, **settings: Any) -> Result:
+    """Measures a model; ``run=`` takes a result or a model reference."""
+    return _run("evaluate", list(overrides), settings)
+
+
+def finetune(*overrides: str, **settings: Any) -> Result:
+    """Adapts a model to other data: ``finetune(run=run, data="digits")``."""
+    return _run("finetune", list(overrides), settings)
+
+
+def attack(name: str = "fgsm", *overrides: str, **settings: Any) -> Result:
+    """Attacks a model: ``attack("fgsm", "attack.epsilon=0.1", run=run)``."""
+    return _run("attack", [name, *overrides], settings)
+
+
+def explain(name: str = "gradcam", *overrides: str, **settings: Any) -> Result:
+    """Explains a model's predictions: ``explain("gradcam", run=run)``."""
+    return _run("explain", [name, *overrides], settings)
+
+
+def load(reference: Result | str, *, checkpoint: str = "best", device: str = "auto") -> Classifier:
+    """Returns the classifier that a result or a model reference names: raw inputs in, logits out, in evaluation mode."""
+    from dlcli.commands.console import Talk
+    from dlcli.commands.models import load_model
+    from dlcli.engine.device import choose_device
+
+    return load_model(_reference(reference), which=checkpoint, device=choose_device(device), talk=Talk(quiet=True)).model
+
+
+def _run(verb: str, words: list[str], settings: dict[str, Any]) -> Result:
+    from dlcli.cli.options import FLAGS
+    from dlcli.cli.verbs import run_verb
+    from dlcli.errors import UsageError, did_you_mean
+
+    flags = FLAGS[verb]
+    values = {name: flag.default for name, flag in flags.items()} | {"quiet": True}
+    for name, value in settings.items():
+        own = name if name in flags else next((known for known, flag in flags.items() if flag.key == name), None)
+        if own is None:
+            raise UsageError(f"{verb} has no setting '{name}'{did_you_mean(name, flags)}", hint='write others as "key=value" strings')
+        values[own] = _reference(value) if own in {"run", "start_from"} and value is not None else value
+    results: list[Result] = run_verb(verb, words, values)
+    if not results or results[0] is None:
+        raise UsageError(f"{verb} made no single run; sweeps and dry runs belong on the command line")
+    return results[0]
+
+
+def _reference(value: Any) -> str:
+    return value if isinstance(value, str) else str(value.path)

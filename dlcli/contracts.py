@@ -6,6 +6,7 @@ Letters in shapes: N examples, C channels, H x W pixels, K outputs (K = 1 is one
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -148,32 +149,52 @@ class Objective(ABC):
         """Returns the loss of ``batch``; must not change the model but through the engine's backward pass."""
 
 
-class Logger(ABC):
-    """Receives every metric line besides ``metrics.jsonl``."""
+@dataclass(frozen=True)
+class Preprocessing:
+    """How raw inputs become what a network was trained on; it goes where the weights go.
 
-    @abstractmethod
-    def log(self, line: Mapping[str, Any]) -> None:
-        """Takes one metric line as written to ``metrics.jsonl``."""
+    Args:
+        shape: of one example as the network sees it; images of another height or width are resized (bilinear,
+            antialiased), one channel is repeated where the network wants more.
+        mean, std: per channel or column, in raw units.
+    """
+
+    shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @classmethod
+    def of(cls, spec: DataSpec) -> Preprocessing:
+        """Returns the preprocessing of a network that is trained on this data from scratch."""
+        return cls(spec.shape, spec.mean, spec.std)
 
 
 class Classifier(nn.Module):
     """Preprocessing and network in one module: raw inputs in, raw logits (N, K) out.
 
-    Standardisation lives here, so an attack's epsilon, a heat map and an exported file mean what the user thinks.
+    Preprocessing lives here, so an attack's epsilon, a heat map and an exported file mean what the user thinks.
+    The buffers do not enter the state: they are rebuilt from ``preprocessing``.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, spec: DataSpec, net: nn.Module) -> None:
+    def __init__(self, spec: DataSpec, net: nn.Module, *, preprocessing: Preprocessing | None = None) -> None:
         super().__init__()
         self.spec = spec
         self.net = net
+        self.preprocessing = preprocessing or Preprocessing.of(spec)
         trailing = (1,) * (len(spec.shape) - 1)
-        self.register_buffer("mean", torch.tensor(spec.mean).reshape(1, -1, *trailing))
-        self.register_buffer("std", torch.tensor(spec.std).reshape(1, -1, *trailing))
+        self.register_buffer("mean", torch.tensor(self.preprocessing.mean).reshape(1, -1, *trailing), persistent=False)
+        self.register_buffer("std", torch.tensor(self.preprocessing.std).reshape(1, -1, *trailing), persistent=False)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        if inputs.ndim == 4:
+            channels, *size = self.preprocessing.shape
+            if list(inputs.shape[2:]) != size:
+                inputs = nn.functional.interpolate(inputs, size=size, mode="bilinear", antialias=True)
+            if inputs.shape[1] == 1 and channels != 1:
+                inputs = inputs.expand(-1, channels, -1, -1)
         return self.net((inputs - self.mean) / self.std)  # type: ignore[no-any-return]
 
 
@@ -184,6 +205,29 @@ class Predictions:
     logits: Tensor
     targets: Tensor
     index: Tensor
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number with its uncertainty.
+
+    Args:
+        value: the estimate.
+        low, high: its 95 % interval; None where unknown.
+        n: examples that it rests on.
+        method: how the interval was made ("wilson", "bootstrap", "t"); None without one.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    method: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain data for ``result.json``; non-finite numbers become None."""
+        values = asdict(self)
+        return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()}
 
 
 @dataclass(frozen=True)

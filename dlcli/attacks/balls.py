@@ -1,0 +1,70 @@
+"""The geometry of attacks: steps, projections and distances in the norms "linf" and "l2".
+
+Tensors are (N, ...); every function treats each example by itself, over all its dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Norm = Literal["linf", "l2"]
+
+
+def check_epsilon(epsilon: float, norm: str) -> None:
+    """Refuses a radius that cannot be meant.
+
+    Args:
+        epsilon: radius in raw units; images are in [0, 1], so a Linf radius is at most 1.
+        norm: "linf" or "l2".
+
+    Raises:
+        ValueError: an unknown norm, or a radius that is negative, not finite or, in Linf, above 1.
+    """
+    if norm not in {"linf", "l2"}:
+        raise ValueError(f"norm must be 'linf' or 'l2', got {norm!r}")
+    if not math.isfinite(epsilon) or epsilon < 0:
+        raise ValueError(f"epsilon must be finite and at least 0, got {epsilon}")
+    if norm == "linf" and epsilon > 1:
+        raise ValueError(f"epsilon must be in [0, 1] for linf, as images are, got {epsilon:g}; did you mean {epsilon:g}/255?")
+
+
+def steepest(gradient: Tensor, norm: Norm) -> Tensor:
+    """Returns the direction of norm 1 along which a function with this gradient rises fastest.
+
+    Linf: its sign; L2: itself over its norm. A zero gradient gives zero, and one too small to be squared is
+    scaled first, so it keeps its direction.
+    """
+    if norm == "linf":
+        return gradient.sign()
+    flat = gradient.flatten(1)
+    largest = flat.abs().amax(dim=1, keepdim=True)
+    scaled = flat / largest.masked_fill(largest == 0, 1)
+    # Where the gradient is not zero, the scaled norm is at least 1.
+    length: Tensor = torch.linalg.vector_norm(scaled, dim=1, keepdim=True).clamp_min(1)
+    return (scaled / length).reshape(gradient.shape)
+
+
+def project(delta: Tensor, norm: Norm, epsilon: float) -> Tensor:
+    """Returns the nearest change inside the ball of radius ``epsilon``."""
+    if norm == "linf":
+        return delta.clamp(-epsilon, epsilon)
+    size = distance(delta, norm).reshape(-1, *[1] * (delta.ndim - 1))
+    return delta * (epsilon / size.clamp_min(1e-38)).clamp_max(1)
+
+
+def distance(delta: Tensor, norm: Norm) -> Tensor:
+    """Returns the norm of each example's change, (N,)."""
+    flat = delta.flatten(1)
+    return flat.abs().amax(dim=1) if norm == "linf" else torch.linalg.vector_norm(flat, dim=1)
+
+
+def boxed(inputs: Tensor) -> Tensor:
+    """Returns images, (N, C, H, W), clipped to [0, 1]; tables, (N, D), have no box and stay as they are.
+
+    Clipping never leads away from a point inside the box, so the order is ball first, box second.
+    """
+    return inputs.clamp(0, 1) if inputs.ndim > 2 else inputs

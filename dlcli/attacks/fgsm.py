@@ -1,0 +1,53 @@
+"""The fast gradient sign method: one step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from dlcli.attacks.balls import Norm, boxed, check_epsilon, steepest
+from dlcli.attacks.gradients import loss_gradient
+from dlcli.contracts import Threat, borrowed
+from dlcli.randomness import SampleKeys, borrowed_rng
+
+
+@dataclass(frozen=True, kw_only=True)
+class FGSM:
+    """One step of length ``epsilon`` up the cross-entropy (Goodfellow et al. 2015, "Explaining and harnessing", §4).
+
+    x' = clip(x + ε · sign ∇ₓ CE(x, y)) in Linf, and x' = clip(x + ε · g / ‖g‖₂) in L2. With ``goals`` the step
+    goes down the cross-entropy of the goal class. Inputs without a gradient stay as they are. Images are clipped
+    to [0, 1]; tables are not clipped.
+
+    Args:
+        epsilon: radius in raw units; at least 0, in Linf at most 1.
+        norm: "linf" or "l2".
+    """
+
+    epsilon: float
+    norm: Norm = "linf"
+    kind: ClassVar[str] = "attack"
+
+    def __post_init__(self) -> None:
+        check_epsilon(self.epsilon, self.norm)
+
+    @property
+    def threat(self) -> Threat:
+        return Threat(self.norm, self.epsilon)
+
+    def __call__(
+        self,
+        model: nn.Module,
+        inputs: Tensor,
+        targets: Tensor,
+        *,
+        rng: SampleKeys | None = None,
+        goals: Tensor | None = None,
+    ) -> Tensor:
+        """Returns adversarial inputs; draws nothing, so ``rng`` does not matter."""
+        with borrowed(model), borrowed_rng():
+            gradient = loss_gradient(model, inputs, targets if goals is None else goals)
+        step = self.epsilon if goals is None else -self.epsilon
+        return boxed(inputs.detach() + step * steepest(gradient, self.norm))

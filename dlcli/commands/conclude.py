@@ -1,0 +1,121 @@
+"""The end of a fit: test figures of the best weights, pictures, the result and what to try next."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcli.checkpoint import unpack
+from dlcli.commands.console import Talk
+from dlcli.commands.models import load_weights, newest_good
+from dlcli.commands.session import finished
+from dlcli.commands.signals import StopFlag
+from dlcli.commands.training import Job
+from dlcli.config.schema import Invocation
+from dlcli.contracts import Metric, Predictions, Split, predicted_classes, probabilities
+from dlcli.engine.evaluate import evaluate, joined
+from dlcli.engine.fit import Progress
+from dlcli.errors import DataError
+from dlcli.metrics.summary import classification_metrics
+from dlcli.report import plots, terminal
+from dlcli.report.images import to_uint8
+from dlcli.runs.record import Result
+from dlcli.runs.run import Run, checkpoint_name, read_checkpoint
+
+SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Mistakes:
+    """A few examples for people, mistakes first: images uint8 (N, H, W, 3), and a caption each."""
+
+    images: Tensor
+    captions: list[str]
+
+
+def conclude_fit(
+    run: Run, job: Job, progress: Progress, invocation: Invocation, talk: Talk, flag: StopFlag, *, started: float, training: float
+) -> Result:
+    """Tests the best weights, writes plots and ``result.json``, and says how it went."""
+    _take_best(run, job, progress, talk)
+    predictions = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
+    metrics = classification_metrics(predictions, job.bundle.spec.classes, split="test")
+    if progress.best_value is not None:
+        metrics[job.plan.monitor] = Metric(progress.best_value, n=len(job.bundle.val))
+    lines = read_metrics(run)
+    files = {"curves": run.write("plots/curves.png", plots.training_curves(lines))}
+    seconds = time.perf_counter() - started
+    result = finished(run, invocation, seconds=seconds, metrics=metrics, files=files)
+    verb = run.information["verb"]
+    test = terminal.interval(metrics["test/accuracy"])
+    talk.line(f"test accuracy {test} (n = {len(predictions.targets)}) · {training:.1f} s training, {seconds:.1f} s in all", style="bold")
+    if talk.shows_pictures:
+        show_curve(lines, talk)
+        show_predictions(job.bundle.test, predictions, job.bundle.spec.classes, talk)
+    talk.line(f"{verb} run: {run.path}")
+    if not run.information.get("fast_dev_run"):
+        talk.next_commands(
+            ("dl evaluate", "per-class figures, calibration, confusion matrix"),
+            ("dl attack fgsm", "how little must change to fool it"),
+            ("dl explain gradcam", "where it looks"),
+        )
+    return result
+
+
+def read_metrics(run: Run) -> list[dict[str, Any]]:
+    """Returns the lines of ``metrics.jsonl``; an unterminated last one is left out."""
+    run.metrics_size()
+    data = (run.path / "metrics.jsonl").read_bytes()
+    return [json.loads(line) for line in data.splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def show_curve(lines: list[dict[str, Any]], talk: Talk) -> None:
+    """Draws the training loss over the steps in the terminal."""
+    points = [(float(line["step"]), float(line["value"])) for line in lines if (line["split"], line["name"]) == ("train", "loss")]
+    val = [(float(line["step"]), float(line["value"])) for line in lines if (line["split"], line["name"]) == ("val", "loss")]
+    if points:
+        talk.picture(terminal.curve({"train loss": points, "val loss": val}, width=min(talk.console.width, 72), x_label="step"))
+
+
+def show_predictions(split: Split, predictions: Predictions, classes: tuple[str, ...], talk: Talk) -> None:
+    """Draws a few examples with their predictions, mistakes first."""
+    some = mistakes_first(split, predictions, classes, count=SHOWN)
+    if some is not None:
+        talk.picture(terminal.gallery(some.images, some.captions))
+
+
+def mistakes_first(split: Split, predictions: Predictions, classes: tuple[str, ...], *, count: int) -> Mistakes | None:
+    """Returns the most confident mistakes, then the least confident hits; None for data that are no images."""
+    chances = probabilities(predictions.logits)
+    predicted = predicted_classes(predictions.logits)
+    confidence = chances.gather(1, predicted[:, None]).flatten()
+    wrong = predicted != predictions.targets
+    order = torch.argsort(torch.where(wrong, -confidence - 1, confidence))[:count]
+    batch = next(iter(split.batches(order, count)))
+    if batch.inputs.ndim != 4:
+        return None
+    captions = [
+        f"{classes[int(predicted[row])]} {100 * float(confidence[row]):.0f} %"
+        + (f", is {classes[int(predictions.targets[row])]}" if wrong[row] else "")
+        for row in order
+    ]
+    return Mistakes(to_uint8(batch.inputs.cpu()), captions)
+
+
+def _take_best(run: Run, job: Job, progress: Progress, talk: Talk) -> None:
+    """Loads the best weights from disk: what is tested is what later verbs will read."""
+    name = checkpoint_name(progress.best_step if progress.best_step is not None else progress.step)
+    try:
+        checkpoint = unpack(read_checkpoint(run.path, name), source=f"{run.path}/checkpoints/{name}")
+    except DataError as error:
+        talk.warn(error.message)
+        found = newest_good(run.path, talk)
+        if found is None:
+            raise
+        checkpoint = found[0]
+    load_weights(job.model, checkpoint.weights, source=str(run.path))

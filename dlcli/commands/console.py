@@ -1,0 +1,103 @@
+"""What people read while a command works: one voice, on stderr. Lines, a progress bar, pictures where they can be seen."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from dlcli.report.text import safe
+
+
+class Talk:
+    """Says things to people.
+
+    Args:
+        quiet: say nothing but warnings.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        # Plain lines keep their length when stderr is a file or a pipe; a terminal has its own width.
+        width = None if sys.stderr.isatty() else 240
+        self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
+
+    @property
+    def shows_pictures(self) -> bool:
+        """Pictures need a terminal with colours, and someone who wants them."""
+        return self.console.is_terminal and not self.quiet and not os.environ.get("NO_COLOR") and not self.console.is_dumb_terminal
+
+    def line(self, text: str, *, style: str = "") -> None:
+        """Prints one line."""
+        if not self.quiet:
+            self.console.print(Text(safe(text), style=style))
+
+    def warn(self, text: str) -> None:
+        """Prints a warning, also when quiet."""
+        self.console.print(Text(f"warning: {safe(text)}", style="yellow"))
+
+    def show(self, renderable: RenderableType) -> None:
+        """Prints a table."""
+        if not self.quiet:
+            self.console.print(renderable)
+
+    def picture(self, renderable: RenderableType) -> None:
+        """Prints a picture where pictures can be seen."""
+        if self.shows_pictures:
+            self.console.print(renderable)
+
+    def next_commands(self, *commands: tuple[str, str]) -> None:
+        """Prints what to try next: (command, what it does)."""
+        width = max(len(command) for command, _ in commands)
+        self.line("next:")
+        for command, purpose in commands:
+            self.line(f"  {command:<{width}}   {purpose}", style="cyan")
+
+    @contextmanager
+    def progress(self, unit: str, total: int, *, done: int = 0) -> Iterator[Bar]:
+        """Lends a progress bar counting ``unit``; without a terminal, the lines that it is told to print stand alone."""
+        if self.quiet or not self.console.is_terminal:
+            yield Bar(None, None)
+            return
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[detail]}"))
+        with Progress(*columns, TimeRemainingColumn(compact=True), console=self.console, transient=True) as live:
+            task = live.add_task(unit, total=total, completed=done, detail="")
+            yield Bar(live, task)
+
+
+class Bar:
+    """A progress bar that may not be there."""
+
+    def __init__(self, live: Progress | None, task: TaskID | None) -> None:
+        self._live = live
+        self._task = task
+
+    def at(self, completed: int, detail: str = "") -> None:
+        """Moves the bar."""
+        if self._live is not None and self._task is not None:
+            self._live.update(self._task, completed=completed, detail=detail)
+
+
+def metrics_table(title: str, metrics: dict[str, Any], labels: dict[str, str]) -> RenderableType:
+    """Returns a table of the metrics named in ``labels`` (metric name → words), with their 95 % intervals."""
+    from rich.table import Table
+
+    table = Table(title=safe(title), title_justify="left", box=None, pad_edge=False)
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, words in labels.items():
+        metric = metrics.get(name)
+        if metric is None or metric.value != metric.value:
+            continue
+        percent = metric.method == "wilson"
+        form = (lambda value: f"{100 * value:.2f} %") if percent else (lambda value: f"{value:.4f}")
+        bounds = "" if metric.low is None else f"{form(metric.low)} … {form(metric.high)}"
+        table.add_row(words, form(metric.value), bounds)
+    return table

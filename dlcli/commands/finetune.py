@@ -1,0 +1,98 @@
+"""``dl finetune``: a trained network, its head replaced, trained on other data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from dlcli.commands.conclude import conclude_fit
+from dlcli.commands.console import Talk
+from dlcli.commands.models import Loaded, assemble, load_model, load_weights
+from dlcli.commands.session import recorded
+from dlcli.commands.signals import catching_signals
+from dlcli.commands.train import announce
+from dlcli.commands.training import Job, load_bundle, prepare, run_fit
+from dlcli.config.schema import FinetuneSettings, Invocation
+from dlcli.contracts import DataSpec
+from dlcli.engine.device import choose_device
+from dlcli.engine.fit import Progress
+from dlcli.errors import UsageError
+from dlcli.models.heads import head_name
+from dlcli.randomness import borrowed_rng, seed_step
+from dlcli.runs.record import Result
+
+
+@dataclass(frozen=True)
+class FinetuneJob:
+    """A fit that starts from a trained model.
+
+    Args:
+        head: name of the replaced layer, or None where the classes are the same.
+    """
+
+    job: Job
+    loaded: Loaded
+    head: str | None
+
+
+def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | None:
+    """Adapts a trained network to other data; returns the result, or None for ``--dry-run``."""
+    talk = Talk(quiet=invocation.quiet)
+    device = choose_device(settings.device)
+    with catching_signals() as flag:
+        prepared = finetune_job(settings, device, talk)
+        job = prepared.job
+        flag.check()
+        classes = len(job.bundle.spec.classes)
+        talk.line(
+            f"head '{prepared.head}' replaced by one for {classes} classes; every layer is trained"
+            if prepared.head
+            else "same classes: the head is kept; every layer is trained"
+        )
+        if invocation.dry_run:
+            talk.line(f"{job.total_steps} steps on {len(job.bundle.train)} examples; nothing was written")
+            return None
+        started = time.perf_counter()
+        with recorded(
+            settings,
+            invocation,
+            name=job.bundle.spec.name,
+            parent=prepared.loaded.reference,
+            device=device,
+            fast_dev_run=settings.fast_dev_run,
+        ) as run:
+            announce(run, job, talk)
+            progress = Progress()
+            training = run_fit(run, job, progress, talk=talk, flag=flag)
+            flag.check()
+            return conclude_fit(run, job, progress, invocation, talk, flag, started=started, training=training)
+
+
+def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -> FinetuneJob:
+    """Returns the fit: the parent's network and preprocessing, a fresh head where the classes differ."""
+    bundle = load_bundle(settings)
+    loaded = load_model(settings.run, which=settings.checkpoint, device=torch.device("cpu"), talk=talk)
+    parent, spec = loaded.checkpoint, bundle.spec
+    _refuse_other_kind(parent.spec, spec, loaded.reference)
+    same = parent.spec.classes == spec.classes and parent.spec.name == spec.name
+    node = dict(parent.node) if same else {**parent.node, **({"outputs": None} if "outputs" in parent.node else {})}
+    with borrowed_rng():
+        seed_step(settings.seed, "head", 0)
+        model = assemble(node, spec, parent.preprocessing, source=loaded.reference)
+    head = None if same else f"net.{head_name(model.net)}"
+    own = model.state_dict()
+    weights = {name: own[name] if head is not None and name.startswith(f"{head}.") else tensor for name, tensor in parent.weights.items()}
+    load_weights(model, weights, source=loaded.reference)
+    return FinetuneJob(prepare(settings, model, bundle, node=node, device=device, talk=talk), loaded, head)
+
+
+def _refuse_other_kind(before: DataSpec, now: DataSpec, reference: str) -> None:
+    if before.kind != now.kind:
+        raise UsageError(f"{reference} was trained on {before.kind}s, {now.name} holds {now.kind}s", hint="dl list data")
+    if before.kind == "image" and now.shape[0] not in {1, before.shape[0]}:
+        raise UsageError(
+            f"{reference} was trained on images with {before.shape[0]} channel(s), {now.name} has {now.shape[0]}",
+            hint="a model trained on colour images",
+        )

@@ -1,0 +1,171 @@
+"""From a model reference to a model in memory, with its classes, preprocessing and data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcli.checkpoint import Checkpoint, unpack
+from dlcli.commands.console import Talk
+from dlcli.config.bridge import read_stored
+from dlcli.config.build import build
+from dlcli.contracts import Classifier, DataSource, DataSpec, Preprocessing
+from dlcli.engine.device import place
+from dlcli.errors import ConfigError, DataError, UsageError
+from dlcli.runs.find import BUILTIN, RunInfo, default_model, find_model
+from dlcli.runs.folder import read_folder
+from dlcli.runs.run import checkpoint_name, checkpoint_names, read_checkpoint
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready for use.
+
+    Args:
+        model: on the device, in evaluation mode.
+        reference: what goes into ``parent``: the run's id, or ``builtin:mnist``.
+        name: the name of the model's run, or ``builtin-mnist``.
+        data: the node of the data that it was trained on.
+    """
+
+    model: Classifier
+    checkpoint: Checkpoint
+    reference: str
+    name: str
+    data: Mapping[str, Any]
+
+
+def load_model(reference: str | None, *, which: str, device: torch.device, talk: Talk) -> Loaded:
+    """Returns the model that ``reference`` names; without one the newest finished model, else the shipped one, and says so.
+
+    Args:
+        which: ``best``, ``last`` or a step number.
+
+    Raises:
+        UsageError: nothing or more than one fits. DataError: no checkpoint verifies, or it names code that may not be built.
+    """
+    if reference is None:
+        run, shipped = default_model()
+        if shipped:
+            talk.line(f"no finished run here: using the shipped model {BUILTIN}")
+    else:
+        run = find_model(reference)
+    if run is None:
+        return _load_builtin(device)
+    checkpoint, name = _chosen_checkpoint(run, which, talk)
+    talk.line(f"model: {run.verb} {run.name} {run.id} · {name}")
+    config = read_stored((run.path / "config.yaml").read_bytes(), source=f"{run.path}/config.yaml")
+    model = rebuild(checkpoint, source=str(run.path))
+    placed = place(model, device)
+    assert isinstance(placed, Classifier)
+    return Loaded(placed.eval(), checkpoint, run.id, run.name, _mapping(config.get("data"), run))
+
+
+def rebuild(checkpoint: Checkpoint, *, source: str) -> Classifier:
+    """Returns the classifier of a checkpoint with its weights. Raises DataError where the two do not fit, or may not be built."""
+    model = assemble(checkpoint.node, checkpoint.spec, checkpoint.preprocessing, source=source)
+    load_weights(model, checkpoint.weights, source=source)
+    return model
+
+
+def assemble(node: Mapping[str, Any], spec: DataSpec, preprocessing: Preprocessing, *, source: str | None = None) -> Classifier:
+    """Returns a classifier with fresh weights; from a run folder (``source``) mistakes are its, not the user's."""
+    own = replace(spec, shape=preprocessing.shape)
+    try:
+        return Classifier(spec, build("model", node, spec=own), preprocessing=preprocessing)
+    except ConfigError as error:
+        if source is None:
+            raise
+        raise DataError(f"{source}: {error.message}", hint=error.hint) from error
+
+
+def load_weights(model: Classifier, weights: Mapping[str, Tensor], *, source: str) -> None:
+    """Copies weights into a model. Raises DataError naming the first five tensors that do not fit."""
+    own = model.state_dict()
+    wrong = [f"{name} is missing" for name in own if name not in weights]
+    wrong += [f"{name} has no place" for name in weights if name not in own]
+    wrong += [
+        f"{name} is {tuple(weights[name].shape)}, expected {tuple(own[name].shape)}"
+        for name in own
+        if name in weights and weights[name].shape != own[name].shape
+    ]
+    if wrong:
+        raise DataError(f"{source}: weights do not fit the network: {'; '.join(wrong[:5])}")
+    model.load_state_dict(dict(weights))
+
+
+def data_source(node: Mapping[str, Any], *, source: str) -> DataSource:
+    """Returns the data source that a run folder names. Raises DataError where it is not one of a trusted package."""
+    try:
+        built = build("data", node)
+    except ConfigError as error:
+        raise DataError(f"{source}: {error.message}", hint=error.hint) from error
+    assert isinstance(built, DataSource)
+    return built
+
+
+def newest_good(run_path: Path, talk: Talk) -> tuple[Checkpoint, str] | None:
+    """Returns the newest checkpoint that verifies, warning of each that does not; None where none was ever written.
+
+    Raises DataError where there are checkpoints and none verifies.
+    """
+    names = checkpoint_names(run_path)
+    for name in reversed(names):
+        try:
+            return unpack(read_checkpoint(run_path, name), source=f"{run_path}/checkpoints/{name}"), name
+        except DataError as error:
+            talk.warn(f"{error.message}; trying the one before")
+    if names:
+        raise DataError(f"no checkpoint of {run_path} verifies ({len(names)} tried)")
+    return None
+
+
+def _chosen_checkpoint(run: RunInfo, which: str, talk: Talk) -> tuple[Checkpoint, str]:
+    names = checkpoint_names(run.path)
+    wanted = checkpoint_name(int(which)) if which.isdecimal() else _indexed(run.path, which)
+    if wanted is not None and wanted in names:
+        try:
+            return unpack(read_checkpoint(run.path, wanted), source=f"{run.path}/checkpoints/{wanted}"), wanted
+        except DataError as error:
+            if which.isdecimal():
+                raise
+            talk.warn(f"{error.message}; taking the newest that verifies")
+    elif which not in {"best", "last"}:
+        steps = ", ".join(str(int(name.removeprefix("step-"))) for name in names)
+        raise UsageError(f"--checkpoint {which}: run {run.id} has no such checkpoint", hint=f"best, last or one of {steps}")
+    found = newest_good(run.path, talk)
+    if found is None:
+        raise UsageError(f"run {run.id} holds no checkpoint", hint="dl runs shows what is there")
+    return found
+
+
+def _indexed(path: Path, which: str) -> str | None:
+    try:
+        index = json.loads((path / "checkpoints" / "index.json").read_bytes())
+        name = index.get(which) or index.get("last")
+        return name if isinstance(name, str) else None
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _load_builtin(device: torch.device) -> Loaded:
+    folder = ASSETS / "builtin" / "mnist"
+    checkpoint = unpack(read_folder(folder), source=BUILTIN)
+    model = place(rebuild(checkpoint, source=BUILTIN), device)
+    assert isinstance(model, Classifier)
+    data = {"_target_": "dlcli.data.mnist.MNIST", "root": None, "split_seed": 0, "val_size": 5000}
+    return Loaded(model.eval(), checkpoint, BUILTIN, BUILTIN.replace(":", "-"), data)
+
+
+def _mapping(node: Any, run: RunInfo) -> Mapping[str, Any]:
+    if not isinstance(node, Mapping):
+        raise DataError(f"{run.path}/config.yaml names no data")
+    return node

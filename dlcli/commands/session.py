@@ -1,0 +1,71 @@
+"""What every verb with a run shares: the run's record, its failure, and what is said at the end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from dlcli.config.bridge import as_yaml
+from dlcli.config.schema import Invocation, Settings
+from dlcli.contracts import Metric
+from dlcli.engine.device import describe_device
+from dlcli.errors import DlcliError
+from dlcli.runs import platform
+from dlcli.runs.record import Result, rerun_command
+from dlcli.runs.run import Run
+
+
+@contextmanager
+def recorded(
+    settings: Settings, invocation: Invocation, *, name: str, parent: str | None, device: torch.device, fast_dev_run: bool = False
+) -> Iterator[Run]:
+    """Lends a new run; an exception is recorded in it and goes on, with the log named."""
+    run = Run.create(
+        verb=invocation.verb,
+        name=settings.name or name,
+        config=as_yaml(settings),
+        information={
+            "command": rerun_command(list(invocation.arguments)),
+            "overrides": list(invocation.overrides),
+            "parent": parent,
+            "sweep": invocation.sweep,
+            "trial": invocation.trial,
+            "fast_dev_run": fast_dev_run,
+            "device": describe_device(device),
+            "threads": torch.get_num_threads(),
+        },
+    )
+    with failing(run):
+        yield run
+
+
+@contextmanager
+def failing(run: Run) -> Iterator[None]:
+    """Records an exception in the run and lets it go on."""
+    try:
+        yield
+    except BaseException as error:
+        run.fail(error)
+        if isinstance(error, DlcliError) and error.code not in {130, 143}:
+            error.add_note(f"log: {run.path}/log.txt")
+        raise
+
+
+def finished(run: Run, invocation: Invocation, *, seconds: float, metrics: Mapping[str, Metric], files: Mapping[str, str]) -> Result:
+    """Writes the result, and prints it where ``--json`` asks for it."""
+    result = run.finish(seconds=seconds, metrics={name: metric.to_dict() for name, metric in metrics.items()}, files=files)
+    if invocation.json:
+        sys.stdout.buffer.write(result.to_json())
+        sys.stdout.buffer.flush()
+    if invocation.open and files:
+        platform.open_with_desktop(run.path / next(iter(files.values())))
+    return result
+
+
+def plain_number(value: Any) -> str:
+    """Returns a count with thin separators, for people."""
+    return f"{value:,}".replace(",", " ")

@@ -1,0 +1,36 @@
+"""The model and the split that evaluate, attack and explain look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from dlcli.commands.console import Talk
+from dlcli.commands.models import Loaded, data_source, load_model
+from dlcli.commands.session import plain_number
+from dlcli.config.schema import UseSettings
+from dlcli.contracts import Split
+from dlcli.engine.device import choose_device, describe_device
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A trained model and the examples to use it on, both on the device."""
+
+    loaded: Loaded
+    split: Split
+    device: torch.device
+
+
+def load_subject(settings: UseSettings, talk: Talk) -> Subject:
+    """Loads the model that is asked for and its own data's split. Raises UsageError, DataError, StorageError."""
+    device = choose_device(settings.device)
+    loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
+    bundle = data_source(loaded.data, source=loaded.reference).load()
+    split: Split = {"train": bundle.train, "val": bundle.val, "test": bundle.test}[settings.split]
+    total = len(split)
+    if settings.limit is not None and settings.limit < total:
+        split = split.select(torch.arange(settings.limit))
+    talk.line(f"{describe_device(device)} · {bundle.spec.name} {settings.split}: {plain_number(len(split))} of {plain_number(total)} examples")
+    return Subject(loaded, split.to(device), device)

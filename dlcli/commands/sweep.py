@@ -1,0 +1,102 @@
+"""The end of a sweep: one table and one overlaid picture over its trials."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from dlcli.commands.console import Talk
+from dlcli.config.schema import Invocation
+from dlcli.contracts import Metric
+from dlcli.errors import DlcliError
+from dlcli.metrics.intervals import mean_interval
+from dlcli.report import plots, terminal
+from dlcli.report.text import safe
+from dlcli.runs.find import RunInfo, list_runs
+from dlcli.runs.folder import write_file_atomically
+from dlcli.runs.run import runs_root
+
+_MAIN = ("test/accuracy", "attack/robust_accuracy", "explain/accuracy")
+
+
+@contextmanager
+def concluding(invocation: Invocation) -> Iterator[None]:
+    """Runs a sweep, then sums up whatever trials there are, also where one of them failed."""
+    failure: DlcliError | None = None
+    try:
+        yield
+    except DlcliError as error:
+        failure = error
+    trials = sorted(
+        (run for run in list_runs(verbs=(invocation.verb,)) if run.information.get("sweep") == invocation.sweep),
+        key=lambda run: int(run.information.get("trial") or 0),
+    )
+    if trials:
+        conclude(invocation, trials)
+    if failure is not None:
+        raise failure
+
+
+def conclude(invocation: Invocation, trials: list[RunInfo]) -> None:
+    """Prints the table, and writes ``sweep.json`` and ``curves.png`` beside each other in the sweep's folder."""
+    talk = Talk(quiet=invocation.quiet)
+    arms: dict[str, list[RunInfo]] = defaultdict(list)
+    for run in trials:
+        arms[_arm(run, trials)].append(run)
+    name = next((metric for metric in _MAIN if any(run.result and metric in run.result.metrics for run in trials)), _MAIN[0])
+    folder = runs_root() / "sweeps" / str(invocation.sweep)
+    rows = {arm: _summary(runs, name) for arm, runs in arms.items()}
+    content = {
+        "schema": 1,
+        "sweep": invocation.sweep,
+        "verb": invocation.verb,
+        "metric": name,
+        "arms": {arm: {"runs": [run.id for run in arms[arm]], **metric.to_dict()} for arm, metric in rows.items()},
+    }
+    write_file_atomically(folder / "sweep.json", (json.dumps(content, indent=1) + "\n").encode())
+    talk.show(_table(name, arms, rows))
+    curves = {f"{arm} · {run.id[-6:]}" if len(arms[arm]) > 1 else arm: _lines(run) for arm in arms for run in arms[arm]}
+    if any(curves.values()):
+        write_file_atomically(folder / "curves.png", plots.overlaid_curves(curves, split="val", name="accuracy"))
+        points = {label: _points(lines) for label, lines in curves.items()}
+        talk.picture(terminal.curve(points, width=min(talk.console.width, 80), x_label="step"))
+    talk.line(f"sweep: {folder}")
+
+
+def _arm(run: RunInfo, trials: list[RunInfo]) -> str:
+    """What sets a trial apart: the overrides that not all trials share, the seed left out."""
+    own = [override for override in run.information.get("overrides", []) if not override.startswith("seed=")]
+    shared = set.intersection(*(set(other.information.get("overrides", [])) for other in trials))
+    return " ".join(override for override in own if override not in shared) or run.name
+
+
+def _summary(runs: list[RunInfo], name: str) -> Metric:
+    values = [run.result.value(name) for run in runs if run.result is not None and name in run.result.metrics]
+    return mean_interval(values) if values else Metric(float("nan"))
+
+
+def _table(name: str, arms: Mapping[str, list[RunInfo]], rows: Mapping[str, Metric]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("trials", name, "each", "failed"):
+        table.add_column(column, justify="left" if column in {"trials", "each"} else "right")
+    for arm, runs in arms.items():
+        metric = rows[arm]
+        values = [run.result.value(name) for run in runs if run.result is not None and name in run.result.metrics]
+        shown = terminal.interval(metric) if metric.value == metric.value else "–"
+        failed = sum(run.result is None for run in runs)
+        table.add_row(safe(arm), shown, " ".join(f"{100 * value:.2f}" for value in values), str(failed) if failed else "")
+    return table
+
+
+def _lines(run: RunInfo) -> list[dict[str, Any]]:
+    path = run.path / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
+
+
+def _points(lines: list[dict[str, Any]]) -> list[tuple[float, float]]:
+    return [(line["step"], 100 * line["value"]) for line in lines if (line["split"], line["name"]) == ("val", "accuracy") and line["value"] is not None]

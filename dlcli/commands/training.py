@@ -1,0 +1,203 @@
+"""What train and finetune share: preparing the parts, running the loop into a run folder, and the conclusion."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dlcli.checkpoint import Checkpoint, load_optimizer, optimizer_tensors, pack
+from dlcli.commands.console import Bar, Talk
+from dlcli.commands.signals import StopFlag
+from dlcli.config.build import build
+from dlcli.config.schema import FitSettings
+from dlcli.contracts import Classifier, DataBundle, DataSource, Objective, Predictions, Split
+from dlcli.data.memory import stratified_subset
+from dlcli.engine.device import check_precision, memory_errors, place
+from dlcli.engine.fit import EpochReport, NonFiniteError, Parts, Plan, Progress, SaveDue, StepReport, fit
+from dlcli.errors import DlcliError, Interrupted, UsageError
+from dlcli.losses.supervised import Supervised
+from dlcli.metrics.accuracy import accuracy
+from dlcli.metrics.calibration import negative_log_likelihood
+from dlcli.optim.averaging import WeightAverage
+from dlcli.optim.groups import parameter_groups
+from dlcli.runs.run import Run
+
+FAST_STEPS = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """A fit that is ready to run: its parts and plan, the data, and the node that rebuilds the network."""
+
+    parts: Parts
+    plan: Plan
+    bundle: DataBundle
+    node: Mapping[str, Any]
+
+    @property
+    def model(self) -> Classifier:
+        assert isinstance(self.parts.model, Classifier)
+        return self.parts.model
+
+    @property
+    def total_steps(self) -> int:
+        return self.plan.epochs * self.plan.steps_per_epoch(len(self.parts.train))
+
+
+def load_bundle(settings: FitSettings) -> DataBundle:
+    """Reads the data and cuts it as ``limit_train``, ``overfit`` and ``fast_dev_run`` say."""
+    source = build("data", settings.data)
+    assert isinstance(source, DataSource)
+    bundle = source.load()
+    train, val, test = bundle.train, bundle.val, bundle.test
+    count = settings.limit_train
+    if count is not None:
+        size = max(1, round(count * len(train))) if isinstance(count, float) else count
+        if size > len(train):
+            raise UsageError(f"limit_train={size}: {bundle.spec.name} has {len(train)} training examples", hint=f"limit_train={len(train)}")
+        train = train.select(stratified_subset(train.targets, size, seed=settings.seed))
+    if settings.overfit is not None:
+        size = min(settings.overfit, len(train))
+        train = val = train.select(stratified_subset(train.targets, size, seed=settings.seed))
+    if settings.fast_dev_run:
+        few = FAST_STEPS * settings.trainer.batch_size * settings.trainer.accumulate
+        train, val, test = _first(train, few), _first(val, 256), _first(test, 256)
+    return replace(bundle, train=train, val=val, test=test)
+
+
+def prepare(settings: FitSettings, model: Classifier, bundle: DataBundle, *, node: Mapping[str, Any], device: torch.device, talk: Talk) -> Job:
+    """Returns a fit of ``model`` on ``bundle``. Raises ConfigError, UsageError."""
+    trainer = settings.trainer
+    warning = check_precision(trainer.precision, device)
+    if warning:
+        talk.warn(warning)
+    names = {field.name for field in fields(Plan)} - {"seed"}
+    plan = Plan(seed=settings.seed, **{name: getattr(trainer, name) for name in names})
+    if settings.fast_dev_run:
+        plan = replace(plan, epochs=1, save_every=None, log_every=1)
+    bundle = replace(bundle, train=bundle.train.to(device), val=bundle.val.to(device), test=bundle.test.to(device))
+    place(model, device)
+    counts = torch.bincount(bundle.train.targets.cpu(), minlength=len(bundle.spec.classes))
+    loss = build("loss", settings.loss, spec=bundle.spec, class_counts=counts, reduction="mean").to(device)
+    steps = plan.epochs * plan.steps_per_epoch(len(bundle.train))
+    optimizer = build("optimizer", settings.optimizer, params=parameter_groups(model))
+    for group in optimizer.param_groups:
+        group["initial_lr"] = float(group["lr"])
+    adversary: Mapping[str, Any] | None = getattr(settings, "adversary", None)
+    objective: Objective = Supervised(loss) if adversary is None else build("adversary", adversary, loss=loss)
+    parts = Parts(
+        model=model,
+        forward=torch.compile(model) if trainer.compile else model,  # type: ignore[arg-type]
+        train=bundle.train,
+        val=bundle.val,
+        augment=build("augment", settings.augment, spec=bundle.spec),
+        objective=objective,
+        optimizer=optimizer,
+        schedule=build("scheduler", settings.scheduler, total_steps=steps),
+        score=_score,
+        device=device,
+        average=WeightAverage(model, decay=trainer.ema) if trainer.ema is not None else None,
+    )
+    return Job(parts, plan, bundle, node)
+
+
+def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFlag) -> float:
+    """Runs the loop to its end, writing metrics and checkpoints; returns the seconds it took.
+
+    Raises:
+        Interrupted: after saving, where a signal or ``trainer.max_time`` ended it early.
+        NonFiniteError: after writing ``nonfinite.json``.
+    """
+    per_epoch = job.plan.steps_per_epoch(len(job.parts.train))
+    started, first = time.perf_counter(), progress.step
+    batch = job.plan.batch_size * job.plan.accumulate
+    advice = f"trainer.batch_size={max(1, batch // 4)}" + (" trainer.accumulate=4" if batch >= 4 else "")
+    what = f"training with batches of {job.plan.batch_size} {job.bundle.spec.name} examples ({job.plan.precision})"
+    with talk.progress("steps", job.total_steps, done=first) as bar, memory_errors(what, advice):
+        try:
+            for report in fit(job.parts, job.plan, progress, stop=flag):
+                speed = (progress.step - first) * batch / (time.perf_counter() - started)
+                if isinstance(report, SaveDue):
+                    _save(run, job, progress)
+                    if report.reason is not None:
+                        raise _stopped(run, report, job)
+                else:
+                    _tell(run, report, job, talk, bar, speed)
+        except NonFiniteError as error:
+            run.write("nonfinite.json", (json.dumps(error.dump, indent=1) + "\n").encode())
+            raise
+    if progress.step % per_epoch or not (run.checkpoint_folder / f"step-{progress.step:08d}").exists():
+        _save(run, job, progress)
+    return time.perf_counter() - started
+
+
+def restore(job: Job, checkpoint: Checkpoint) -> Progress:
+    """Puts a checkpoint's state into the parts; returns where the fit stood."""
+    job.model.load_state_dict(dict(checkpoint.model))
+    load_optimizer(job.parts.optimizer, checkpoint.optimizer or {})
+    if isinstance(job.parts.average, WeightAverage) and checkpoint.ema is not None:
+        job.parts.average.load(checkpoint.ema)
+    return Progress.from_dict(checkpoint.progress)
+
+
+def snapshot(job: Job, progress: Progress, *, metrics_size: int = 0) -> Checkpoint:
+    """Returns the state of a fit as a checkpoint."""
+    average = job.parts.average
+    return Checkpoint(
+        model=job.model.state_dict(),
+        ema=average.tensors() if average is not None else None,
+        optimizer=optimizer_tensors(job.parts.optimizer),
+        spec=job.bundle.spec,
+        preprocessing=job.model.preprocessing,
+        node=job.node,
+        progress={**progress.to_dict(), "metrics_size": metrics_size},
+    )
+
+
+def _save(run: Run, job: Job, progress: Progress) -> None:
+    files = pack(snapshot(job, progress, metrics_size=run.metrics_size()))
+    run.save_checkpoint(progress.step, files, best_step=progress.best_step)
+
+
+def _stopped(run: Run, report: SaveDue, job: Job) -> DlcliError:
+    where = f"saved at step {report.step} of {job.total_steps}"
+    hint = f"dl {run.information['verb']} --resume {run.id}"
+    if isinstance(report.reason, int):
+        return Interrupted(f"stopped by a signal; {where}", signal_number=report.reason, hint=hint)
+    return DlcliError(f"stopped by trainer.max_time={job.plan.max_time:g} s; {where}", hint=f"{hint} trainer.max_time=null")
+
+
+def _tell(run: Run, report: StepReport | EpochReport, job: Job, talk: Talk, bar: Bar, speed: float) -> None:
+    line: dict[str, Any] = {"step": report.step, "epoch": report.epoch}
+    clock = {"time": round(time.time(), 3)}
+    if isinstance(report, StepReport):
+        run.log({**line, "split": "train", "name": "loss", "value": report.loss, **clock})
+        epoch = f"epoch {report.epoch + 1}/{job.plan.epochs}"
+        bar.at(report.step, f"{epoch} · loss {report.loss:.3f} · accuracy {100 * report.accuracy:.1f} % · {speed:,.0f}/s")
+        return
+    for key, value in report.metrics.items():
+        split, name = key.split("/", 1)
+        # The loss of the whole epoch has a name of its own beside the windows of StepReport.
+        run.log({**line, "split": split, "name": f"epoch_{name}" if key == "train/loss" else name, "value": value, **clock})
+    values = report.metrics
+    talk.line(
+        f"epoch {report.epoch + 1}/{job.plan.epochs} · train loss {values['train/loss']:.4f} accuracy "
+        f"{100 * values['train/accuracy']:.2f} % · val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} %"
+        f" · {speed:,.0f} examples/s{' · best' if report.best else ''}"
+    )
+    bar.at(report.step)
+
+
+def _score(predictions: Predictions) -> dict[str, float]:
+    return {"val/loss": negative_log_likelihood(predictions).value, "val/accuracy": accuracy(predictions).value}
+
+
+def _first(split: Split, count: int) -> Split:
+    rows: Tensor = torch.arange(min(count, len(split)))
+    return split.select(rows)

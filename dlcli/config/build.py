@@ -1,0 +1,185 @@
+"""The builder: a YAML node becomes an object, and only an object of the kind that its group is for.
+
+What may be built is decided by the resolved object, not by the string: it must be a class, defined in a trusted package,
+and of the group's kind. So a foreign run folder can name a network of ours and nothing else. Which packages are trusted is the
+user's word (``dlcli.yaml`` in the current folder, ``$DL_TRUST``, or ``--trust``), never a run folder's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dlcli.config.values import constructor_parameters, mistakes_in
+from dlcli.errors import ConfigError, UsageError, did_you_mean
+
+TRUSTED = ("dlcli", "torch", "torchvision", "timm")
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+# What each group's constructor receives at build time, and the YAML may not set.
+GIVEN: Mapping[str, frozenset[str]] = {
+    "model": frozenset({"spec"}),
+    "data": frozenset(),
+    "augment": frozenset({"spec"}),
+    "loss": frozenset({"spec", "class_counts", "reduction"}),
+    "optimizer": frozenset({"params"}),
+    "scheduler": frozenset({"total_steps"}),
+    "adversary": frozenset({"attack", "loss"}),
+    "attack": frozenset(),
+    "explainer": frozenset(),
+}
+
+
+def build(group: str, node: Mapping[str, Any], **given: Any) -> Any:
+    """Returns the object that a node of ``group`` describes.
+
+    Args:
+        given: build-time values; those that the constructor has no parameter for are left out.
+
+    Raises:
+        ConfigError: unknown or untrusted target, wrong kind, unknown keys, wrong types or ranges.
+    """
+    owner, values, mistakes = _checked(group, node)
+    if owner is None or mistakes:
+        raise ConfigError(mistakes)
+    parameters = constructor_parameters(owner)
+    extra = {name: value for name, value in given.items() if name in parameters}
+    try:
+        return owner(**values, **extra)
+    except (ValueError, TypeError) as error:
+        raise ConfigError([f"{group}: {error}"]) from error
+
+
+def mistakes_of(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Returns one line per mistake in the nodes (group → node), also in ranges, without building anything large."""
+    mistakes: list[str] = []
+    for group, node in nodes.items():
+        owner, values, found = _checked(group, node)
+        if owner is not None and not found:
+            found = _probe(group, owner, values)
+        mistakes += found
+    return mistakes
+
+
+def resolve(group: str, target: Any) -> type:
+    """Returns the class that ``_target_`` names, if it may be built in ``group``. Raises ConfigError."""
+    if not isinstance(target, str) or not _DOTTED.fullmatch(target):
+        raise ConfigError([f"{group}._target_={target!r}: expected a dotted class name such as dlcli.models.mlp.MLP"])
+    root = target.split(".", 1)[0]
+    trusted = trusted_packages()
+    if root not in trusted:
+        raise ConfigError(
+            [f"{group}._target_={target}: package '{root}' is not trusted; nothing of it was run"],
+            hint=f"if it is yours: --trust {root}, or 'trust: [{root}]' in ./dlcli.yaml",
+        )
+    if root not in TRUSTED and str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # the user trusts a package of the current folder
+    found = _attribute(group, target)
+    if not isinstance(found, type) or found.__module__.split(".", 1)[0] not in trusted or not _is_kind(group, found):
+        raise ConfigError([f"{group}._target_={target}: not {_KINDS[group][0]}; nothing of it was run"])
+    return found
+
+
+def trusted_packages() -> tuple[str, ...]:
+    """Returns the packages whose classes may be built."""
+    named = [name.strip() for name in os.environ.get("DL_TRUST", "").split(",") if name.strip()]
+    own = Path("dlcli.yaml")
+    if own.is_file():
+        import yaml
+
+        content = yaml.safe_load(own.read_text(encoding="utf-8")) or {}
+        listed = content.get("trust", []) if isinstance(content, dict) else None
+        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            raise UsageError("dlcli.yaml: 'trust' must be a list of package names", hint="trust: [my_package]")
+        named += listed
+    return (*TRUSTED, *named)
+
+
+def _attribute(group: str, target: str) -> Any:
+    """Imports the longest prefix of ``target`` that is a module and walks the rest."""
+    parts = target.split(".")
+    for cut in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:cut])
+        try:
+            found: Any = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
+                continue
+            raise ConfigError([f"{group}._target_={target}: importing {name} needs '{error.name}', which is not installed"]) from error
+        for part in parts[cut:]:
+            if not hasattr(found, part):
+                near = did_you_mean(part, [name for name in dir(found) if isinstance(getattr(found, name, None), type)])
+                raise ConfigError([f"{group}._target_={target}: {name} has no '{part}'{near}"])
+            found = getattr(found, part)
+        return found
+    raise ConfigError([f"{group}._target_={target}: there is no module '{parts[0]}'"])
+
+
+def _is_kind(group: str, found: type) -> bool:
+    return _KINDS[group][1](found)
+
+
+def _subclass_of(*names: str) -> Callable[[type], bool]:
+    def check(found: type) -> bool:
+        module, name = names
+        return issubclass(found, getattr(importlib.import_module(module), name))
+
+    return check
+
+
+def _of_kind(kind: str) -> Callable[[type], bool]:
+    def check(found: type) -> bool:
+        import dataclasses
+
+        parameters = getattr(found, "__dataclass_params__", None)
+        return dataclasses.is_dataclass(found) and parameters is not None and parameters.frozen and getattr(found, "kind", None) == kind
+
+    return check
+
+
+def _checked(group: str, node: Any) -> tuple[type | None, dict[str, Any], list[str]]:
+    if not isinstance(node, Mapping) or "_target_" not in node:
+        return None, {}, [f"{group}: expected an entry with _target_; dl list shows what there is"]
+    try:
+        owner = resolve(group, node["_target_"])
+    except ConfigError as error:
+        return None, {}, list(error.mistakes)
+    values = {name: value for name, value in node.items() if name != "_target_"}
+    if values.get("epsilon") == "auto":
+        values["epsilon"] = 0.0  # resolved from the data before the attack is built
+    converted, mistakes = mistakes_in(values, owner, prefix=group, ignore=GIVEN[group])
+    return owner, converted, mistakes
+
+
+def _probe(group: str, owner: type, values: Mapping[str, Any]) -> list[str]:
+    """Constructs what is cheap to construct, to have the ranges checked; models and data are checked when they are built."""
+    if group in {"model", "data", "adversary"}:
+        return []
+    given: dict[str, Any] = {"total_steps": 1} if group == "scheduler" else {}
+    if group == "optimizer":
+        torch = importlib.import_module("torch")
+        given = {"params": [torch.nn.Parameter(torch.zeros(1))]}
+    if group == "augment" and "spec" in constructor_parameters(owner):
+        return []
+    try:
+        owner(**values, **given)
+    except (ValueError, TypeError) as error:
+        return [f"{group}: {error}"]
+    return []
+
+
+_KINDS: Mapping[str, tuple[str, Callable[[type], bool]]] = {
+    "model": ("a torch.nn.Module class", _subclass_of("torch.nn", "Module")),
+    "data": ("a DataSource class", _subclass_of("dlcli.contracts", "DataSource")),
+    "augment": ("an Augment class", _subclass_of("dlcli.contracts", "Augment")),
+    "loss": ("a torch.nn.Module class", _subclass_of("torch.nn", "Module")),
+    "optimizer": ("a torch.optim.Optimizer class", _subclass_of("torch.optim", "Optimizer")),
+    "scheduler": ("a Schedule class", _subclass_of("dlcli.contracts", "Schedule")),
+    "adversary": ("an Objective class", _subclass_of("dlcli.contracts", "Objective")),
+    "attack": ("an attack (a frozen dataclass with kind = 'attack')", _of_kind("attack")),
+    "explainer": ("an explainer (a frozen dataclass with kind = 'explainer')", _of_kind("explainer")),
+}

@@ -1,0 +1,223 @@
+"""The roots' keys, types and ranges, and what a command receives. No torch in here."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dlcli.config.values import convert, mistakes_in
+from dlcli.errors import ConfigError
+
+Node = dict[str, Any]
+SPLITS = ("train", "val", "test")
+
+
+def _at_least(value: float | None, low: float, key: str) -> None:
+    if value is not None and value < low:
+        raise ValueError(f"{key}={value}: expected {low} or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerSettings:
+    """How long and how the training loop runs; ``configs/trainer/default.yaml`` describes each key."""
+
+    epochs: int
+    batch_size: int
+    eval_batch_size: int
+    accumulate: int
+    precision: Literal["fp32", "bf16", "fp16"]
+    compile: bool
+    ema: float | None
+    clip_norm: float | None
+    patience: int | None
+    max_time: float | None
+    save_every: int | None
+    log_every: int
+    monitor: str
+
+    def __post_init__(self) -> None:
+        for key in ("epochs", "batch_size", "eval_batch_size", "accumulate", "patience", "save_every", "log_every"):
+            _at_least(getattr(self, key), 1, f"trainer.{key}")
+        for key in ("clip_norm", "max_time"):
+            value = getattr(self, key)
+            if value is not None and value <= 0:
+                raise ValueError(f"trainer.{key}={value}: expected more than 0")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"trainer.ema={self.ema}: expected a decay between 0 and 1, such as 0.99, or null")
+        if self.monitor not in {"val/accuracy", "val/loss"}:
+            raise ValueError(f"trainer.monitor={self.monitor}: expected val/accuracy or val/loss")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Keys that every verb with a run has."""
+
+    name: str | None
+    seed: int
+    device: str
+    workers: int
+
+    def __post_init__(self) -> None:
+        _at_least(self.seed, 0, "seed")
+        _at_least(self.workers, 0, "workers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitSettings(Settings):
+    """Keys that train and finetune share."""
+
+    limit_train: int | float | None
+    overfit: int | None
+    fast_dev_run: bool
+    data: Node
+    augment: Node
+    loss: Node
+    optimizer: Node
+    scheduler: Node
+    trainer: TrainerSettings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self.overfit, 1, "overfit")
+        limit = self.limit_train
+        if isinstance(limit, float) and not 0 < limit <= 1:
+            raise ValueError(f"limit_train={limit}: a number with a point is a fraction in (0, 1]; a count has none")
+        if isinstance(limit, int):
+            _at_least(limit, 1, "limit_train")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(FitSettings):
+    """The root of ``dl train``."""
+
+    model: Node
+    adversary: Node | None = None
+    start_from: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings(FitSettings):
+    """The root of ``dl finetune``."""
+
+    run: str | None
+    checkpoint: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseSettings(Settings):
+    """Keys of the verbs that use a trained model."""
+
+    run: str | None
+    checkpoint: str
+    split: Literal["train", "val", "test"]
+    limit: int | None
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _at_least(self.limit, 1, "limit")
+        _at_least(self.batch_size, 1, "batch_size")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateSettings(UseSettings):
+    """The root of ``dl evaluate``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttackSettings(UseSettings):
+    """The root of ``dl attack``."""
+
+    attack: Node
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainSettings(UseSettings):
+    """The root of ``dl explain``."""
+
+    explainer: Node
+
+
+ROOTS: Mapping[str, type[Settings]] = {
+    "train": TrainSettings,
+    "evaluate": EvaluateSettings,
+    "finetune": FinetuneSettings,
+    "attack": AttackSettings,
+    "explain": ExplainSettings,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """How a command was asked for: what is not configuration.
+
+    Args:
+        arguments: the command line after ``dl``, for the record.
+        overrides: Hydra overrides in force.
+        choices: group → chosen entry.
+        sweep, trial: id of the sweep and number of the trial, or None.
+        quiet, json, open, dry_run, debug: how to answer.
+    """
+
+    verb: str
+    arguments: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
+    sweep: str | None = None
+    trial: int | None = None
+    quiet: bool = False
+    json: bool = False
+    open: bool = False
+    dry_run: bool = False
+    debug: bool = False
+
+
+def settings_of(verb: str, values: Mapping[str, Any]) -> tuple[Settings | None, list[str]]:
+    """Returns the typed settings of a root, or None and one line per mistake."""
+    root = ROOTS[verb]
+    values = dict(values)
+    trainer: Node | None = values.pop("trainer", None) if "trainer" in _fields(root) else None
+    converted, mistakes = mistakes_in(values, root, prefix="", ignore=frozenset({"trainer"}))
+    for name in _fields(root):
+        if name in converted and "Node" in str(_fields(root)[name].type) and converted[name] is not None:
+            mistakes += [] if isinstance(converted[name], dict) else [f"{name}={converted[name]}: expected a group entry; dl list shows them"]
+    if trainer is not None:
+        trainer_values, more = mistakes_in(trainer, TrainerSettings, prefix="trainer")
+        mistakes += more
+        if not more:
+            converted["trainer"], more = _constructed(TrainerSettings, trainer_values)
+            mistakes += more
+    if mistakes:
+        return None, mistakes
+    return _constructed(root, converted)
+
+
+def checked_settings(verb: str, values: Mapping[str, Any]) -> Settings:
+    """Returns the typed settings of a root. Raises ConfigError with all mistakes."""
+    settings, mistakes = settings_of(verb, values)
+    if settings is None:
+        raise ConfigError(mistakes)
+    return settings
+
+
+def as_plain(settings: Settings) -> dict[str, Any]:
+    """Returns settings as plain data for ``config.yaml``."""
+    return dataclasses.asdict(settings)
+
+
+def number(text: str) -> float:
+    """Returns a number typed on the command line. Raises ValueError."""
+    return float(convert(float(text), float))
+
+
+def _fields(root: type) -> dict[str, dataclasses.Field[Any]]:
+    return {entry.name: entry for entry in dataclasses.fields(root)}
+
+
+def _constructed(owner: type, values: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    try:
+        return owner(**values), []
+    except ValueError as error:
+        return None, [str(error)]

@@ -1,0 +1,112 @@
+"""Running an attack over a split: the attack proposes, the engine checks, counts and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.contracts import Attack, Split, Threat, borrowed, predicted_classes
+from dlcli.errors import ComputeError
+from dlcli.randomness import SampleKeys, borrowed_rng
+
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class AttackReport:
+    """One attacked batch, on the CPU.
+
+    Args:
+        inputs, adversarial: float32 (N, …), raw units.
+        targets, clean, attacked: true class, and predicted class before and after, int64 (N,).
+        distances: size of the change in the threat's norm, float32 (N,).
+        index: positions in the split, int64 (N,).
+        forwards, backwards: passes that this batch cost, counted per example.
+    """
+
+    inputs: Tensor
+    adversarial: Tensor
+    targets: Tensor
+    clean: Tensor
+    attacked: Tensor
+    distances: Tensor
+    index: Tensor
+    forwards: int
+    backwards: int
+
+
+def perturb(
+    model: nn.Module,
+    attack: Attack,
+    split: Split,
+    *,
+    batch_size: int,
+    seed: int,
+    check: Callable[[], None] = lambda: None,
+) -> Iterator[AttackReport]:
+    """Yields one report per batch. Examples that are misclassified already are not attacked and come back as they are.
+
+    Raises:
+        ComputeError: the attack left the box or its ball, or returned non-finite numbers; nothing is repaired.
+    """
+    order = torch.arange(len(split))
+    for batch in split.batches(order, batch_size):
+        check()
+        with borrowed(model), borrowed_rng(), _counted(model) as counter:
+            with torch.no_grad():
+                clean = predicted_classes(model(batch.inputs))
+            rows = (clean == batch.targets).nonzero().flatten()
+            adversarial = batch.inputs.clone()
+            if len(rows):
+                keys = SampleKeys(seed, batch.index[rows])
+                adversarial[rows] = attack(model, batch.inputs[rows], batch.targets[rows], rng=keys).detach()
+            distances = _distance(adversarial - batch.inputs, attack.threat.norm)
+            _refuse_outside(batch.inputs, adversarial, distances, attack.threat)
+            with torch.no_grad():
+                attacked = predicted_classes(model(adversarial))
+        tensors = (batch.inputs, adversarial, batch.targets, clean, attacked, distances, batch.index)
+        yield AttackReport(*(tensor.cpu() for tensor in tensors), forwards=counter.forwards, backwards=counter.backwards)
+
+
+@dataclass
+class _Counter:
+    forwards: int = 0
+    backwards: int = 0
+
+
+@contextmanager
+def _counted(model: nn.Module) -> Iterator[_Counter]:
+    """Counts examples through the model, forwards and backwards."""
+    counter = _Counter()
+
+    def forward_hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        counter.forwards += len(output)
+        if output.requires_grad:
+            output.register_hook(backward_hook)
+
+    def backward_hook(gradient: Tensor) -> None:
+        counter.backwards += len(gradient)
+
+    handle = model.register_forward_hook(forward_hook)
+    try:
+        yield counter
+    finally:
+        handle.remove()
+
+
+def _distance(change: Tensor, norm: str) -> Tensor:
+    flat = change.flatten(1)
+    return flat.abs().amax(dim=1) if norm == "linf" else flat.norm(dim=1)
+
+
+def _refuse_outside(inputs: Tensor, adversarial: Tensor, distances: Tensor, threat: Threat) -> None:
+    if not torch.isfinite(adversarial).all():
+        raise ComputeError("the attack returned numbers that are not finite")
+    if inputs.ndim == 4 and (adversarial.min() < -TOLERANCE or adversarial.max() > 1 + TOLERANCE):
+        raise ComputeError(f"the attack left the box [0, 1]: [{float(adversarial.min()):.6f}, {float(adversarial.max()):.6f}]")
+    if threat.epsilon is not None and len(distances) and distances.max() > threat.epsilon * (1 + TOLERANCE) + TOLERANCE:
+        raise ComputeError(f"the attack left its {threat.norm} ball: {float(distances.max()):.6f} > {threat.epsilon}")

@@ -1,0 +1,85 @@
+"""Cross-entropy, with label smoothing and class weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from dlcli.contracts import class_logits
+
+
+class CrossEntropy(nn.Module):
+    """Negative log-likelihood of the softmax, -Σ_c w_c q_c log p_c, in nats.
+
+    One binary logit (K = 1) counts as two classes, by :func:`dlcli.contracts.class_logits`.
+
+    Args:
+        label_smoothing: in [0, 1); the share of each target spread evenly over all classes (Szegedy et al. 2016,
+            "Rethinking the Inception architecture", §7).
+        class_weights: "none", "balanced" (N / (P · n_c), as in scikit-learn), or one positive number per class.
+        class_counts: training examples per class, int64 (P,); needed for "balanced".
+        reduction: "mean" (for class numbers divided by the sum of the examples' weights, as
+            ``torch.nn.CrossEntropyLoss`` does) or "none" (one value per example, (N,)).
+
+    Raises:
+        ValueError: a value out of its range, or a list whose length is not the number of classes.
+    """
+
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        label_smoothing: float = 0.0,
+        class_weights: Literal["none", "balanced"] | list[float] = "none",
+        class_counts: Tensor | None = None,
+        reduction: Literal["mean", "none"] = "mean",
+    ) -> None:
+        super().__init__()
+        if not 0.0 <= label_smoothing < 1.0:
+            raise ValueError(f"label_smoothing must be in [0, 1), got {label_smoothing}")
+        if reduction not in {"mean", "none"}:
+            raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
+        self.label_smoothing = label_smoothing
+        self.reduction = reduction
+        self.register_buffer("weight", _weights(class_weights, class_counts), persistent=False)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Returns the loss of logits (N, K) for class numbers int64 (N,) or soft targets (N, P)."""
+        return nn.functional.cross_entropy(
+            class_logits(logits),
+            targets,
+            weight=self.weight,
+            reduction=self.reduction,
+            label_smoothing=self.label_smoothing,
+        )
+
+
+def _weights(class_weights: str | Sequence[float], class_counts: Tensor | None) -> Tensor | None:
+    """Returns the weight of each class, float32 (P,), or None."""
+    if isinstance(class_weights, str):
+        if class_weights == "none":
+            return None
+        if class_weights == "balanced":
+            return _balanced(class_counts)
+        raise ValueError(f"class_weights must be 'none', 'balanced' or a list of numbers, got {class_weights!r}")
+    weights = [float(weight) for weight in class_weights]
+    if not weights or not all(math.isfinite(weight) and weight > 0 for weight in weights):
+        raise ValueError(f"class_weights must be positive and finite, got {weights}")
+    if class_counts is not None and len(weights) != len(class_counts):
+        raise ValueError(f"class_weights must have one number per class, {len(class_counts)}, got {len(weights)}")
+    return torch.tensor(weights)
+
+
+def _balanced(class_counts: Tensor | None) -> Tensor:
+    """Returns N / (P · n_c): every class weighs the same in total, and the mean weight of an example is 1."""
+    if class_counts is None:
+        raise ValueError("class_weights 'balanced' needs class_counts")
+    if bool((class_counts <= 0).any()):
+        raise ValueError(f"class_weights 'balanced' needs a training example of every class, got counts {class_counts.tolist()}")
+    counts = class_counts.double()
+    return (counts.sum() / (len(counts) * counts)).float()

@@ -1,0 +1,33 @@
+"""Squared error between probabilities and one-hot targets: the Brier score as a loss."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from dlcli.contracts import probabilities
+
+
+class MeanSquaredError(nn.Module):
+    """Σ_c (p_c - q_c)² in [0, 2], the Brier score (Brier 1950, "Verification of forecasts expressed in terms of probability").
+
+    Bounded, so wrong labels pull less than under cross-entropy; gradients vanish where the model is surely wrong.
+    Brier's own scale: it sums over classes, so two classes give twice the (p - y)² that some libraries report.
+
+    Args:
+        reduction: "mean" over examples, or "none" (one value per example, (N,)).
+    """
+
+    def __init__(self, *, reduction: Literal["mean", "none"] = "mean") -> None:
+        super().__init__()
+        if reduction not in {"mean", "none"}:
+            raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
+        self.reduction = reduction
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Returns the loss of logits (N, K) for class numbers int64 (N,) or soft targets (N, P)."""
+        predicted = probabilities(logits)
+        wanted = nn.functional.one_hot(targets, predicted.shape[1]) if targets.ndim == 1 else targets
+        each = (predicted - wanted).square().sum(dim=1)
+        return each.mean() if self.reduction == "mean" else each

@@ -1,0 +1,154 @@
+"""Finding and listing runs: model references, unfinished runs, and what ``dl runs`` shows. Reads small JSON files only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dlcli.errors import DataError, UsageError, did_you_mean
+from dlcli.runs.record import Result, read_json, read_result
+from dlcli.runs.run import checkpoint_names, is_locked, runs_root
+
+BUILTIN = "builtin:mnist"
+MODEL_VERBS = ("train", "finetune")
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """One run as it lies on disk.
+
+    Args:
+        state: "finished", "running", "interrupted", "failed" or "broken".
+        information: the content of ``run.json``; empty for broken runs.
+        result: of a finished run.
+        problem: why a run is broken or failed.
+    """
+
+    path: Path
+    state: str
+    information: dict[str, Any]
+    result: Result | None = None
+    problem: str | None = None
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def verb(self) -> str:
+        return self.path.parent.parent.name
+
+    @property
+    def name(self) -> str:
+        return self.path.parent.name
+
+    @property
+    def holds_model(self) -> bool:
+        """Whether later verbs may take this run as ``latest``: finished, and no dry attempt, fold or trial."""
+        own = self.information
+        return self.state == "finished" and self.verb in MODEL_VERBS and not own.get("fast_dev_run") and not own.get("sweep")
+
+
+def read_run(path: Path) -> RunInfo:
+    """Returns what the folder at ``path`` holds; never raises for a broken run."""
+    try:
+        information = read_json(path / "run.json")
+        if (path / "result.json").exists():
+            return RunInfo(path, "finished", information, read_result(path))
+    except (OSError, DataError) as error:
+        return RunInfo(path, "broken", {}, problem=str(error))
+    if is_locked(path):
+        return RunInfo(path, "running", information)
+    failure = information.get("failure")
+    if isinstance(failure, dict):
+        state = "interrupted" if failure.get("code") in {130, 143} else "failed"
+        return RunInfo(path, state, information, problem=str(failure.get("message", "")))
+    return RunInfo(path, "interrupted", information)
+
+
+def list_runs(root: Path | None = None, *, verbs: tuple[str, ...] | None = None) -> Iterator[RunInfo]:
+    """Yields every run below ``root``, newest first."""
+    base = root or runs_root()
+    folders = [
+        path
+        for path in base.glob("*/*/*")
+        if path.parent.parent.name != "sweeps" and not path.name.startswith(".") and path.is_dir() and not path.is_symlink()
+    ]
+    for path in sorted(folders, key=lambda path: path.name, reverse=True):
+        if verbs is None or path.parent.parent.name in verbs:
+            yield read_run(path)
+
+
+def find_model(reference: str) -> RunInfo | None:
+    """Returns the run that a model reference names; None for the shipped model.
+
+    ``latest`` is the newest finished train or finetune run; besides, a name, a unique id prefix, a path, or a child run,
+    which stands for its parent. Raises UsageError where nothing or more than one fits.
+    """
+    if reference == BUILTIN:
+        return None
+    if reference.startswith(("builtin:", "pretrained:")):
+        raise UsageError(f"there is no model '{reference}'{did_you_mean(reference, [BUILTIN])}", hint=f"shipped: {BUILTIN}")
+    if reference == "latest":
+        newest = next((run for run in list_runs(verbs=MODEL_VERBS) if run.holds_model), None)
+        if newest is None:
+            raise UsageError(f"no finished run with a model in {runs_root()}", hint=f"dl train mnist, or --run {BUILTIN}")
+        return newest
+    return _model_of(_find(reference))
+
+
+def default_model() -> tuple[RunInfo | None, bool]:
+    """Returns the model of a verb without ``--run``, and whether it had to be the shipped one."""
+    newest = next((run for run in list_runs(verbs=MODEL_VERBS) if run.holds_model), None)
+    return newest, newest is None
+
+
+def find_unfinished(verb: str, reference: str | None) -> RunInfo:
+    """Returns the run that ``--resume [RUN]`` continues; without a reference the newest unfinished one. Raises UsageError."""
+    if reference not in {None, "latest"}:
+        return _find(str(reference))
+    for run in list_runs(verbs=(verb,)):
+        if run.state in {"interrupted", "failed"}:
+            return run
+    raise UsageError(f"no unfinished {verb} run in {runs_root()}", hint="dl runs shows what is there")
+
+
+def _find(reference: str) -> RunInfo:
+    path = Path(reference)
+    if path.is_dir() and (path / "run.json").exists():
+        return read_run(path.resolve())
+    if "/" in reference:
+        raise UsageError(f"there is no run folder at '{reference}'", hint="dl runs shows what is there")
+    runs = list(list_runs())
+    by_id = [run for run in runs if run.id.startswith(reference)]
+    if len(by_id) > 1:
+        some = ", ".join(run.id for run in by_id[:3])
+        raise UsageError(f"'{reference}' fits {len(by_id)} runs: {some}", hint="give more of the id")
+    if by_id:
+        return by_id[0]
+    by_name = [run for run in runs if run.name == reference]
+    finished = [run for run in by_name if run.state == "finished"]
+    if by_name:
+        return (finished or by_name)[0]
+    known = {run.name for run in runs} | {run.id for run in runs}
+    there = ", ".join(dict.fromkeys(run.name for run in runs)) or "none yet"
+    raise UsageError(f"there is no run '{reference}'{did_you_mean(reference, known)}", hint=f"runs by name: {there}; dl runs lists them")
+
+
+def _model_of(run: RunInfo) -> RunInfo | None:
+    """The run itself, or the parent that a child stands for."""
+    if run.state == "broken":
+        raise DataError(f"{run.path} is not a readable run: {run.problem}")
+    if run.verb in MODEL_VERBS:
+        if not checkpoint_names(run.path):
+            raise UsageError(f"run {run.id} is {run.state} and holds no checkpoint yet", hint="dl runs shows finished runs")
+        return run
+    parent = str(run.information.get("parent"))
+    if parent == BUILTIN:
+        return None
+    for candidate in list_runs(run.path.parent.parent.parent):
+        if candidate.id == parent:
+            return _model_of(candidate)
+    raise UsageError(f"run {run.id} has parent '{parent}', which is not there any more", hint="dl runs shows what is there")

@@ -1,0 +1,76 @@
+"""Everything that differs between Linux, macOS and Windows; nothing else asks for the platform."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    try:
+        import fcntl
+    except ImportError:  # a Python built without it; locking then refuses, everything else works
+        fcntl = None  # type: ignore[assignment]
+
+
+def try_lock(descriptor: int) -> bool:
+    """Takes an exclusive lock on an open file for the life of its descriptor; returns False where another holds it.
+
+    The kernel frees the lock when the process dies, whatever killed it. Raises OSError where the file system has no locks.
+    """
+    if sys.platform == "win32":
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
+    if fcntl is None:
+        raise OSError("this Python has no fcntl module, so runs cannot be locked")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def sync_folder(path: Path) -> None:
+    """Makes renames inside ``path`` survive a power cut; Windows has no such call and needs none on NTFS."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def free_bytes(path: Path) -> int | None:
+    """Returns the free space on the disk that holds ``path``, or None where the system does not say."""
+    if sys.platform == "win32":
+        return None
+    with contextlib.suppress(OSError):
+        status = os.statvfs(path)
+        return status.f_bavail * status.f_frsize
+    return None
+
+
+def open_with_desktop(path: Path) -> None:
+    """Shows a file with the desktop's own program. Raises OSError where there is none."""
+    if sys.platform == "win32":
+        os.startfile(path)
+    else:
+        opener = "open" if sys.platform == "darwin" else "xdg-open"
+        subprocess.Popen([opener, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def user_cache() -> Path:
+    """Returns the folder where the user's programs keep data that can be fetched again."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", str(Path.home() / "AppData" / "Local"))) / "dlcli"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "dlcli"
+    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "dlcli"

@@ -1,0 +1,87 @@
+"""Steps, projections and distances in Linf and L2."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dlcli.attacks.balls import boxed, check_epsilon, distance, project, steepest
+
+NORMS = ["linf", "l2"]
+CHANGES = torch.randn(16, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+
+
+def test_distances_are_the_largest_change_and_the_euclidean_length() -> None:
+    delta = torch.tensor([[3.0, -4.0], [0.0, 0.0]])
+    assert distance(delta, "linf").tolist() == [4.0, 0.0]
+    assert distance(delta, "l2").tolist() == [5.0, 0.0]
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_steepest_direction_has_norm_one(norm: str) -> None:
+    assert torch.allclose(distance(steepest(CHANGES, norm), norm), torch.ones(16))
+
+
+@pytest.mark.parametrize(("norm", "dual"), [("linf", 1), ("l2", 2)])
+def test_along_the_steepest_direction_the_gradient_rises_by_its_dual_norm(norm: str, dual: int) -> None:
+    rise = (steepest(CHANGES, norm) * CHANGES).flatten(1).sum(dim=1)
+    assert torch.allclose(rise, CHANGES.flatten(1).norm(p=dual, dim=1))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_zero_gradient_gives_no_direction(norm: str) -> None:
+    assert torch.equal(steepest(torch.zeros(2, 3), norm), torch.zeros(2, 3))
+
+
+def test_a_gradient_too_small_to_be_squared_keeps_its_direction() -> None:
+    assert torch.allclose(steepest(torch.tensor([[3e-30, 4e-30]]), "l2"), torch.tensor([[0.6, 0.8]]))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@given(epsilon=st.just(0.0) | st.floats(1e-6, 10))
+def test_a_projection_is_inside_the_ball_and_projecting_again_changes_nothing(norm: str, epsilon: float) -> None:
+    inside = project(CHANGES, norm, epsilon)
+    assert (distance(inside, norm) <= epsilon * (1 + 1e-6)).all()
+    assert torch.allclose(project(inside, norm, epsilon), inside, rtol=1e-6)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_change_inside_the_ball_stays_as_it_is(norm: str) -> None:
+    assert torch.equal(project(CHANGES, norm, 100.0), CHANGES)
+    assert torch.equal(project(torch.zeros(2, 3), norm, 0.5), torch.zeros(2, 3))
+
+
+def test_a_long_change_is_shortened_in_l2_and_clamped_in_linf() -> None:
+    delta = torch.tensor([[3.0, -4.0]])
+    assert torch.allclose(project(delta, "l2", 1.0), torch.tensor([[0.6, -0.8]]))
+    assert torch.equal(project(delta, "linf", 3.5), torch.tensor([[3.0, -3.5]]))
+
+
+def test_images_are_boxed_and_tables_are_not() -> None:
+    assert boxed(torch.full((1, 1, 1, 1), 1.5)).item() == 1.0
+    assert boxed(torch.full((1, 1), 1.5)).item() == 1.5
+
+
+@pytest.mark.parametrize("epsilon", [-0.1, math.nan, math.inf])
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_radius_that_is_negative_or_not_finite_is_refused(epsilon: float, norm: str) -> None:
+    with pytest.raises(ValueError, match="epsilon must be finite and at least 0, got"):
+        check_epsilon(epsilon, norm)
+
+
+def test_a_radius_in_units_of_255_is_refused_with_the_fraction_that_was_meant() -> None:
+    with pytest.raises(ValueError, match=r"got 8; did you mean 8/255\?"):
+        check_epsilon(8, "linf")
+
+
+def test_a_radius_above_one_is_fine_in_l2() -> None:
+    assert check_epsilon(3.0, "l2") is None
+
+
+def test_an_unknown_norm_is_refused() -> None:
+    with pytest.raises(ValueError, match="norm must be 'linf' or 'l2', got 'l1'"):
+        check_epsilon(0.1, "l1")

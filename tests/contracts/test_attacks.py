@@ -1,0 +1,160 @@
+"""What every attack promises, for every YAML in configs/attack."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dlcli.contracts import Attack, class_logits, predicted_classes
+from dlcli.randomness import SampleKeys
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "attack").glob("*.yaml"))
+NORMS = ["linf", "l2"]
+SHAPE = (3, 7, 5)
+
+every_attack = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+every_norm = pytest.mark.parametrize("norm", NORMS)
+
+
+def size(delta: Tensor, norm: str) -> Tensor:
+    return torch.linalg.vector_norm(delta.flatten(1).double(), ord={"linf": torch.inf, "l2": 2}[norm], dim=1)
+
+
+def labels(count: int, classes: int) -> Tensor:
+    return torch.arange(count) % max(classes, 2)
+
+
+@every_attack
+def test_a_yaml_builds_an_attack_whose_threat_is_its_fields(path: Path, build: Any) -> None:
+    attack = build(path)
+    assert isinstance(attack, Attack)
+    assert attack.kind == "attack"
+    assert attack.threat.norm in NORMS
+    assert attack.threat.epsilon == getattr(attack, "epsilon", None)
+
+
+@every_attack
+@every_norm
+@pytest.mark.parametrize("classes", [1, 2, 3, 10])
+@pytest.mark.parametrize("shape", [(1, 4, 6), SHAPE])
+def test_the_result_is_an_image_inside_the_box_and_the_ball(
+    path: Path, norm: str, *, classes: int, shape: tuple[int, ...], build: Any, make_model: Any, make_images: Any
+) -> None:
+    attack, inputs = build(path, norm=norm), make_images(6, shape)
+    inputs[0], inputs[1] = 0.0, 1.0
+    attacked = attack(make_model(classes, shape), inputs, labels(6, classes))
+    assert attacked.shape == inputs.shape
+    assert attacked.dtype == torch.float32
+    assert not attacked.requires_grad
+    assert attacked.min() >= 0
+    assert attacked.max() <= 1
+    if attack.threat.epsilon is not None:
+        assert size(attacked - inputs, attack.threat.norm).max() <= attack.threat.epsilon + 1e-6
+
+
+@every_attack
+def test_an_attack_changes_something(path: Path, build: Any, make_model: Any, make_images: Any) -> None:
+    inputs = make_images(4, SHAPE)
+    assert not torch.equal(build(path)(make_model(3, SHAPE), inputs, labels(4, 3)), inputs)
+
+
+@every_attack
+def test_everything_borrowed_is_given_back(path: Path, build: Any, make_model: Any, make_images: Any, untouched: Any) -> None:
+    model, inputs, targets = make_model(3, SHAPE), make_images(4, SHAPE), labels(4, 3)
+    with untouched(model, inputs, targets):
+        build(path)(model, inputs, targets, rng=SampleKeys(1, torch.arange(4)))
+
+
+@every_attack
+@pytest.mark.parametrize("at", [1, 2])
+def test_everything_borrowed_is_given_back_after_an_exception(
+    path: Path, *, at: int, build: Any, make_model: Any, make_images: Any, untouched: Any, boom: type[Exception]
+) -> None:
+    model, inputs, targets = make_model(3, SHAPE), make_images(4, SHAPE), labels(4, 3)
+    model[-1].at = at
+    with untouched(model, inputs, targets), suppress(boom):
+        build(path)(model, inputs, targets)
+
+
+@every_attack
+def test_a_model_that_draws_random_numbers_leaves_the_global_generator_alone(
+    path: Path, *, build: Any, make_affine: Any, make_images: Any, untouched: Any
+) -> None:
+    class Noisy(nn.Module):
+        def forward(self, logits: Tensor) -> Tensor:
+            return logits + torch.rand(())
+
+    model, inputs, targets = make_affine(3, SHAPE).append(Noisy()), make_images(4, SHAPE), labels(4, 3)
+    with untouched(model, inputs, targets):
+        build(path)(model, inputs, targets)
+
+
+@every_attack
+@every_norm
+def test_the_result_depends_neither_on_the_size_nor_on_the_order_of_the_batch(
+    path: Path, norm: str, *, build: Any, make_model: Any, make_images: Any
+) -> None:
+    attack, model = build(path, norm=norm), make_model(3, SHAPE)
+    inputs, targets, keys = make_images(6, SHAPE), labels(6, 3), SampleKeys(3, torch.arange(40, 46))
+    together = attack(model, inputs, targets, rng=keys)
+    for rows in torch.tensor([4, 1, 5, 0, 2, 3]).split([1, 3, 2]):
+        part = attack(model, inputs[rows], targets[rows], rng=keys.take(rows))
+        assert torch.allclose(part, together[rows], atol=1e-5)
+
+
+@every_attack
+def test_a_frozen_model_and_a_caller_without_gradients_make_no_difference(
+    path: Path, *, build: Any, make_model: Any, make_images: Any
+) -> None:
+    attack, model, inputs, targets = build(path), make_model(3, SHAPE), make_images(4, SHAPE), labels(4, 3)
+    expected = attack(model, inputs, targets)
+    model.requires_grad_(False)
+    with torch.no_grad():
+        assert torch.equal(attack(model, inputs, targets), expected)
+
+
+@every_attack
+@every_norm
+def test_a_constant_model_gives_finite_inputs(path: Path, norm: str, build: Any, make_model: Any, make_images: Any) -> None:
+    model, inputs = make_model(3, SHAPE), make_images(4, SHAPE)
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    assert build(path, norm=norm)(model, inputs, labels(4, 3)).isfinite().all()
+
+
+@every_attack
+@every_norm
+@pytest.mark.parametrize("classes", [1, 3])
+def test_tables_can_be_attacked(path: Path, norm: str, classes: int, build: Any, make_affine: Any) -> None:
+    attack = build(path, norm=norm)
+    inputs = 5 * torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    attacked = attack(make_affine(classes, (6,)), inputs, labels(4, classes))
+    assert attacked.shape == inputs.shape
+    if attack.threat.epsilon is not None:
+        assert size(attacked - inputs, attack.threat.norm).max() <= attack.threat.epsilon + 1e-6
+
+
+@every_attack
+@every_norm
+@pytest.mark.parametrize("classes", [1, 3])
+def test_an_attack_lowers_the_accuracy_of_an_affine_model_and_noise_hardly_does(
+    path: Path, norm: str, *, classes: int, build: Any, make_affine: Any, make_images: Any
+) -> None:
+    model, inputs = make_affine(classes, SHAPE), make_images(200, SHAPE)
+    targets = predicted_classes(model(inputs))
+    attacked = build(path, norm=norm, epsilon={"linf": 0.1, "l2": 1.0}[norm])(model, inputs, targets)
+    accuracy = (predicted_classes(model(attacked)) == targets).float().mean()
+    assert accuracy > 0.8 if path.stem == "noise" else accuracy < 0.5
+
+
+@every_attack
+def test_goals_pull_towards_their_class(path: Path, build: Any, make_affine: Any, make_images: Any) -> None:
+    model, inputs, goals = make_affine(3, SHAPE), make_images(50, SHAPE), torch.full((50,), 2)
+    attacked = build(path)(model, inputs, labels(50, 3), goals=goals)
+    gain = class_logits(model(attacked)).softmax(dim=1)[:, 2] - class_logits(model(inputs)).softmax(dim=1)[:, 2]
+    assert gain.mean().abs() < 0.05 if path.stem == "noise" else gain.min() > 0
