@@ -115,7 +115,7 @@ def _pictures(run: Run, report: ExplainReport, subject: Subject, name: str, talk
         return {}
     few = slice(0, SHOWN)
     images = to_uint8(report.inputs[few])
-    heat = overlay(report.inputs[few], report.maps[few])
+    heat = overlay(images, report.maps[few], alpha=0.7)
     captions = [
         f"{spec.classes[int(predicted)]} {100 * float(confidence):.0f} %"
         + ("" if predicted == target else f", is {spec.classes[int(target)]}")

@@ -69,8 +69,8 @@ def _maps_and_gradients(
     def cut(module: nn.Module, arguments: tuple[object, ...], output: object) -> Tensor:
         if not isinstance(output, Tensor) or output.ndim != 4:
             raise ValueError(f"layer must have a spatial map (N, C, h, w), '{name}' has none")
-        leaves.append(output.detach().clone().requires_grad_())
-        # An in-place layer that follows may not write into the leaf, hence the second copy.
+        leaves.append(output.detach().requires_grad_())
+        # What follows gets a copy, as it may work in place: that would change the maps (pytorch#61519).
         return leaves[-1].clone()
 
     handle = layer.register_forward_hook(cut)

@@ -55,7 +55,7 @@ def test_for_class_zero_of_a_binary_logit_the_sign_is_turned() -> None:
     assert torch.allclose(GradCAM()(Sum((1.0, 3.0)), SQUARE, torch.tensor([0])), 2 * SQUARE[:, 0])
 
 
-@pytest.mark.parametrize("layer", ["0", "1", "2", "3", "4", "5"])
+@pytest.mark.parametrize("layer", ["0", "1", "2", "3", "4", "5", "6"])
 def test_at_every_layer_it_is_captums(layer: str) -> None:
     model = small_net()
     theirs = LayerGradCam(model, model[int(layer)]).attribute(IMAGES, target=TARGETS, relu_attributions=True).detach()
@@ -69,10 +69,6 @@ def test_at_every_layer_it_is_captums(layer: str) -> None:
 def test_an_in_place_activation_after_the_layer_does_not_corrupt_the_map(layer: str) -> None:
     explainer = GradCAM(layer=layer)
     assert torch.equal(explainer(small_net(inplace=True), IMAGES, TARGETS), explainer(small_net(), IMAGES, TARGETS))
-
-
-def test_a_map_of_coarser_size_is_resized_to_the_input() -> None:
-    assert GradCAM(layer="6")(small_net(), IMAGES, TARGETS).shape == (4, 8, 6)
 
 
 def test_what_comes_before_the_layer_keeps_no_graph() -> None:
@@ -93,12 +89,11 @@ def test_auto_is_the_layer_chosen() -> None:
 
 
 def test_a_compiled_model_that_has_already_run_gives_the_same_map() -> None:
-    model = small_net()
-    expected = GradCAM()(model, IMAGES, TARGETS)
-    compiled = torch.compile(model, backend="eager")
-    with torch.no_grad():
-        compiled(IMAGES)
-    assert torch.equal(GradCAM()(compiled, IMAGES, TARGETS), expected)
+    expected = GradCAM()(small_net(), IMAGES, TARGETS)
+    compiled = torch.compile(small_net().requires_grad_(False), backend="eager")
+    for model in (compiled, nn.Sequential(compiled).eval()):
+        model(IMAGES)
+        assert torch.equal(GradCAM()(model, IMAGES, TARGETS), expected)
 
 
 def test_under_autocast_the_map_is_float32_and_nearly_the_same() -> None:

@@ -124,12 +124,12 @@ def compiled(model: nn.Module) -> Any:
 def test_a_wrapped_model_has_the_names_of_the_model_inside(wrap: Any) -> None:
     model = Whole(stage(nn.ReLU()))
     assert unwrapped(wrap(model)) is model
-    assert spatial_layer(wrap(model), IMAGES)[0] == "net.1"
+    assert layer_names(wrap(model)) == layer_names(model)
 
 
 def test_a_model_with_a_compiled_part_that_has_already_run_is_searched_all_the_same() -> None:
-    model = Whole(compiled(stage(nn.ReLU()))).eval()
+    model = Whole(compiled(stage(nn.ReLU()))).eval().requires_grad_(False)
     with torch.no_grad():
-        model(IMAGES)
+        model(IMAGES[:1])
     assert spatial_layer(model, IMAGES)[0] == "net.1"
     assert "net.1" in layer_names(model)
