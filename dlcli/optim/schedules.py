@@ -92,10 +92,10 @@ class OneCycle(Schedule):
         anneal: shape of both slopes.
     """
 
-    warmup: float = 0.3
-    start: float = 0.04
-    final: float = 0.000004
-    anneal: Anneal = "cosine"
+    warmup: float = 0.2
+    start: float = 0.01
+    final: float = 0.001
+    anneal: Anneal = "linear"
 
     def __post_init__(self) -> None:
         _check_steps(self.total_steps)

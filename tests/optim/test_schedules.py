@@ -70,7 +70,7 @@ def test_one_cycle_is_torchs_where_the_peak_falls_on_a_step(anneal: Any, theirs:
     reference = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, 1.0, total_steps=20, pct_start=0.3, anneal_strategy=theirs, cycle_momentum=False
     )
-    for value in every_value(OneCycle(total_steps=20, anneal=anneal)):
+    for value in every_value(OneCycle(total_steps=20, warmup=0.3, start=0.04, final=0.000004, anneal=anneal)):
         assert value == pytest.approx(optimizer.param_groups[0]["lr"], abs=1e-12)
         optimizer.step()
         if reference.last_epoch < 19:
