@@ -1,0 +1,1 @@
+"""Measurements and the making of shipped files; never imported by dlcli."""
