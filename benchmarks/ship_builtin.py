@@ -28,7 +28,9 @@ def main(reference: str) -> None:
     GOAL.mkdir(parents=True, exist_ok=True)
     for file, data in pack(shipped).items():
         (GOAL / file).write_bytes(data)
-    print(f"{GOAL.name}: {run.information['command']}, step {step}, test accuracy {run.result.value('test/accuracy') if run.result else None}")
+    assert run.result is not None
+    accuracy = run.result.value("test/accuracy")
+    print(f"{GOAL.name}: {run.information['command']}, step {step}, test accuracy {accuracy}")
 
 
 if __name__ == "__main__":
