@@ -15,8 +15,10 @@ A caller's programming mistake stays a ValueError or TypeError.
 
 from __future__ import annotations
 
+import copyreg
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 
 class DlcliError(Exception):
@@ -33,6 +35,10 @@ class DlcliError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception's own way calls the constructor with ``args`` alone; trials in other processes send errors home.
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
 
 
 class UsageError(DlcliError):
@@ -99,8 +105,13 @@ def nearest(word: str, choices: Iterable[str], *, limit: int = 3) -> list[str]:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Returns ``"; did you mean 'a' or 'b'?"``, or ``""`` where nothing is near."""
-    close = [f"'{choice}'" for choice in nearest(word, choices)]
+    return suggestion(nearest(word, choices))
+
+
+def suggestion(close: Sequence[str]) -> str:
+    """Returns ``"; did you mean 'a' or 'b'?"`` for the choices in ``close``, or ``""`` where there are none."""
     if not close:
         return ""
-    listed = close[0] if len(close) == 1 else ", ".join(close[:-1]) + " or " + close[-1]
+    named = [f"'{choice}'" for choice in close]
+    listed = named[0] if len(named) == 1 else ", ".join(named[:-1]) + " or " + named[-1]
     return f"; did you mean {listed}?"

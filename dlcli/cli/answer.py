@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
 
 import typer
 
-from dlcli.errors import DlcliError, Interrupted, UsageError, did_you_mean
+from dlcli.errors import DlcliError, Interrupted, UsageError, did_you_mean, suggestion
 from dlcli.report.text import safe
 
 # Typer brings its own click and exports only the leaves of its error tree; this is the class above typer.BadParameter.
-_TyperUsageError = typer.BadParameter.__bases__[0]
+_TyperUsageError: type[Exception] = typer.BadParameter.__bases__[0]
+_EXPECTED = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
 _BUG = "this is a mistake in dlcli, not yours"
 
 
@@ -22,8 +24,9 @@ def exit_code_of(argv: Sequence[str]) -> int:
     """Runs the command line ``argv`` (without ``dl``) and returns its exit code; every failure is said in a few lines."""
     from dlcli.cli.app import app
 
+    argv = with_default_values(argv)
     try:
-        code = app(args=list(argv), prog_name="dl", standalone_mode=False)
+        code = app(args=argv, prog_name="dl", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
@@ -47,9 +50,21 @@ def exit_code_of(argv: Sequence[str]) -> int:
         return _fail(wrapped, argv)
 
 
+def with_default_values(argv: Sequence[str]) -> list[str]:
+    """Returns the arguments with ``latest`` after a ``--resume`` that stands alone."""
+    result: list[str] = []
+    for position, argument in enumerate(argv):
+        result.append(argument)
+        following = argv[position + 1] if position + 1 < len(argv) else None
+        if argument == "--resume" and (following is None or following.startswith(("-", "+", "~")) or "=" in following):
+            result.append("latest")
+    return result
+
+
 def _fail(error: DlcliError, argv: Sequence[str]) -> int:
     if "--debug" in argv or os.environ.get("DL_DEBUG") == "1":
-        traceback.print_exception(error, file=sys.stderr)
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            sys.stderr.write(safe(line) + "\n")
     lines = [f"error: {safe(line)}" for line in error.message.split("\n")]
     if error.hint:
         lines.append(f"try: {safe(error.hint)}")
@@ -58,20 +73,44 @@ def _fail(error: DlcliError, argv: Sequence[str]) -> int:
     if "--json" in argv:
         content = {"code": error.code, "message": error.message, "hint": error.hint}
         sys.stdout.write(json.dumps({"schema": 1, "verb": _verb(argv), "error": content}) + "\n")
+        sys.stdout.flush()
     return error.code
 
 
 def _usage_error(error: Exception, argv: Sequence[str]) -> UsageError:
-    """Typer's message in our form: one line, one hint."""
-    text = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
-    verb = _verb(argv)
+    """Typer's complaint in our form: one line, one hint."""
     from dlcli.cli.app import verb_names
+    from dlcli.cli.options import FLAGS
 
-    unknown = text.removeprefix("No such command '").split("'")[0] if text.startswith("No such command") else None
-    if unknown is not None:
-        return UsageError(f"there is no command '{unknown}'{did_you_mean(unknown, verb_names())}", hint="dl --help lists them")
+    verb = _verb(argv)
     known = verb if verb in verb_names() else ""
-    return UsageError(text.rstrip("."), hint=" ".join(["dl", *([known] if known else []), "--help"]))
+    page = " ".join(filter(None, ["dl", known, "--help"]))
+    names = [getattr(error, "option_name", None), *getattr(getattr(error, "param", None), "opts", [])]
+    options = [name for name in names if name]
+    option = next(iter(options), "")
+    if text := re.match(r"No such command '([^']*)'", str(error)):
+        return UsageError(f"there is no command '{text[1]}'{did_you_mean(text[1], verb_names())}", hint=page)
+    if hasattr(error, "possibilities"):
+        return UsageError(f"dl {known} has no option '{option}'{suggestion(list(error.possibilities or []))}", hint=page)
+    if "requires an argument" in str(error):
+        flag = next((flag for flag in FLAGS.get(known, {}).values() if option in flag.names), None)
+        return UsageError(f"{option} needs a value", hint=f"{option} {flag.metavar}" if flag else page)
+    wanted = re.search(r"valid (integer|number|boolean)", str(error))
+    if option.startswith("-") and wanted:
+        return UsageError(f"{option} {_value_of(options, argv)}: expected {_EXPECTED[wanted[1]]}", hint=page)
+    message = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
+    return UsageError(message.rstrip("."), hint=page)
+
+
+def _value_of(options: Sequence[str], argv: Sequence[str]) -> str:
+    """What was typed for an option, as in ``--epochs ten``, ``--epochs=ten`` or ``-bten``."""
+    for word, following in zip(argv, [*argv[1:], ""], strict=True):
+        for option in options:
+            if word == option:
+                return following
+            if word.startswith(option):
+                return word.removeprefix(option).removeprefix("=")
+    return ""
 
 
 def _verb(argv: Sequence[str]) -> str:

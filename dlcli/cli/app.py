@@ -10,29 +10,9 @@ from dlcli.cli import doctor, lists, runs
 from dlcli.cli.options import with_flags
 from dlcli.cli.verbs import run_verb
 
-_EXAMPLES = """
-Examples:
-
-  dl train mnist                          train on the MNIST that ships with dlcli
-
-  dl evaluate                             measure the newest model
-
-  dl attack fgsm attack.epsilon=0.1       try to fool it
-
-  dl explain gradcam                      see where it looks
-
-  dl finetune --run latest --data digits  adapt it to other data
-"""
-
-app = typer.Typer(
-    name="dl",
-    help="Train, evaluate, finetune, attack and explain neural networks.",
-    epilog=_EXAMPLES,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["--help", "-h"]},
-)
+app = typer.Typer(name="dl", pretty_exceptions_enable=False, context_settings={"help_option_names": ["--help", "-h"]})
 _WORK, _LOOK = "Work", "Look"
+_OVERRIDES = "overrides of the keys that --cfg job prints"
 
 
 def verb_names() -> list[str]:
@@ -41,62 +21,82 @@ def verb_names() -> list[str]:
 
 
 @app.callback(invoke_without_command=True)
-def root(version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True)) -> None:
-    """Train, evaluate, finetune, attack and explain neural networks."""
+def root(ctx: typer.Context, version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True)) -> None:
+    """Train, evaluate, finetune, attack and explain neural networks.
+
+    dl train mnist                          train on digits
+    dl evaluate                             measure it
+    dl attack fgsm attack.epsilon=0.1       try to fool it
+    dl explain gradcam                      see where it looks
+    dl finetune --run latest --data digits  adapt it
+    """
     if version:
         from importlib.metadata import version as installed
 
         typer.echo(f"dlcli {installed('dlcli')}")
         raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        typer.echo(ctx.get_help())
 
 
 @app.command("train", rich_help_panel=_WORK)
-@with_flags("train", "[EXPERIMENT] [KEY=VALUE]...")
+@with_flags("train", "EXPERIMENT|KEY=VALUE", f"One of dl list experiments; {_OVERRIDES}.")
 def train(words: list[str], values: dict[str, Any]) -> None:
-    """Train a model: dl train mnist optimizer.lr=0.05
+    """Train a model.
 
-    dl train mnist --epochs 5 · dl train mnist model=mlp · dl train mnist -m optimizer.lr=0.05,0.1 ·
-    dl train mnist --seeds 5 · dl train --resume
+    dl train mnist                            shipped digits
+    dl train mnist --epochs 5 optimizer.lr=0.05
+    dl train mnist model=mlp optimizer=adam   other parts
+    dl train mnist -m optimizer.lr=0.05,0.1   a sweep
+    dl train mnist --seeds 5                  with interval
+    dl train --resume                         after a stop
     """
     run_verb("train", words, values)
 
 
 @app.command("evaluate", rich_help_panel=_WORK)
-@with_flags("evaluate", "[KEY=VALUE]...")
+@with_flags("evaluate", "KEY=VALUE", f"{_OVERRIDES.capitalize()}.")
 def evaluate(words: list[str], values: dict[str, Any]) -> None:
-    """Measure a model: dl evaluate --run latest
+    """Measure a model on data that it has not seen.
 
-    dl evaluate --run mnist --split val · dl evaluate --run builtin:mnist --json
+    dl evaluate                               the newest model
+    dl evaluate --run mnist --split val       by name; val
+    dl evaluate --run builtin:mnist --json    for programs
     """
     run_verb("evaluate", words, values)
 
 
 @app.command("finetune", rich_help_panel=_WORK)
-@with_flags("finetune", "[KEY=VALUE]...")
+@with_flags("finetune", "KEY=VALUE", f"{_OVERRIDES.capitalize()}.")
 def finetune(words: list[str], values: dict[str, Any]) -> None:
-    """Adapt a model to other data: dl finetune --run latest --data digits
+    """Adapt a model to other data; the head is replaced.
 
+    dl finetune --run latest --data digits
     dl finetune --run builtin:mnist --data digits --epochs 5
     """
     run_verb("finetune", words, values)
 
 
 @app.command("attack", rich_help_panel=_WORK)
-@with_flags("attack", "[ATTACK] [KEY=VALUE]...")
+@with_flags("attack", "ATTACK|KEY=VALUE", f"One of dl list attacks; {_OVERRIDES}.")
 def attack(words: list[str], values: dict[str, Any]) -> None:
-    """Try to fool a model: dl attack fgsm attack.epsilon=8/255
+    """Try to fool a model with small changes of its inputs.
 
-    dl attack fgsm --limit 1000 · dl attack fgsm attack.norm=l2 · dl attack noise
+    dl attack fgsm --limit 1000
+    dl attack fgsm attack.epsilon=8/255
+    dl attack fgsm attack.norm=l2
+    dl attack noise                           random changes
     """
     run_verb("attack", words, values)
 
 
 @app.command("explain", rich_help_panel=_WORK)
-@with_flags("explain", "[EXPLAINER] [KEY=VALUE]...")
+@with_flags("explain", "EXPLAINER|KEY=VALUE", f"One of dl list explainers; {_OVERRIDES}.")
 def explain(words: list[str], values: dict[str, Any]) -> None:
-    """See where a model looks: dl explain gradcam
+    """See where a model looks.
 
-    dl explain gradcam --limit 24 · dl explain saliency --run builtin:mnist
+    dl explain gradcam --limit 24
+    dl explain saliency --run builtin:mnist   single pixels
     """
     run_verb("explain", words, values)
 

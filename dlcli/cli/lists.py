@@ -9,18 +9,22 @@ import typer
 
 
 def list_entries(
-    kind: str = typer.Argument(..., metavar="KIND", help="models, data, experiments, optimizers, schedulers, losses, attacks, explainers, studies"),
+    kind: str = typer.Argument(
+        ..., metavar="KIND", help="models, data, experiments, optimizers, schedulers, losses, attacks, explainers or studies."
+    ),
     as_json: bool = typer.Option(False, "--json", help="Print them as JSON."),
     config_dir: str | None = typer.Option(None, "--config-dir", help="A folder of your own configs."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of a failure.", hidden=True),
 ) -> None:
-    """List what there is: dl list models"""
+    """List models, data, experiments, attacks and the like."""
     from dlcli.config.catalog import LISTED, description, entries
-    from dlcli.errors import UsageError, did_you_mean
+    from dlcli.errors import UsageError, nearest, suggestion
     from dlcli.report.text import safe
 
     if kind not in LISTED:
-        raise UsageError(f"cannot list '{kind}'{did_you_mean(kind, LISTED)}", hint=f"one of {', '.join(LISTED)}")
+        near = nearest(kind, LISTED)
+        expected = f"expected one of {', '.join(LISTED)}"
+        raise UsageError(f"cannot list '{kind}'; {expected}{suggestion(near)}", hint=f"dl list {next(iter(near or LISTED))}")
     items = [
         {"name": name, "group": group, "description": description(path)}
         for group in LISTED[kind]

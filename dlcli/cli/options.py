@@ -12,7 +12,7 @@ import typer
 from dlcli.cli.completion import complete_word
 
 _HYDRA = "Hydra"
-_OUTPUT = "Output"
+OUTPUT = "Output"
 
 
 @dataclass(frozen=True)
@@ -24,57 +24,71 @@ class Flag:
         names: as typed, the first one is canonical.
         help: one line.
         key: the config key that it overrides, or None where it is not configuration.
+        metavar: what stands for the value on the help page.
         panel: the help panel, or None for the main one.
         default: value where it is not given.
+        number: text that is a number to the configuration; all other text stays text.
     """
 
     type: Any
     names: tuple[str, ...]
     help: str
     key: str | None = None
+    metavar: str | None = None
     panel: str | None = None
     default: Any = None
+    number: bool = False
+
+    def typed(self, value: Any) -> list[str]:
+        """Returns the flag with its value as words of a command line."""
+        return [self.names[0]] if value is True else [self.names[0], str(value)]
+
+
+def _switch(*names: str, says: str, key: str | None = None, panel: str | None = None) -> Flag:
+    return Flag(bool, names, says, key, " ", panel=panel, default=False)
 
 
 _EVERYWHERE: Mapping[str, Flag] = {
-    "name": Flag(str, ("--name",), "Name of the run's folder.", "name"),
-    "seed": Flag(int, ("--seed",), "Seed of everything random but the data split.", "seed"),
-    "device": Flag(str, ("--device",), "auto, cpu, cuda, cuda:1 or mps.", "device"),
-    "workers": Flag(int, ("--workers",), "Loader processes for streamed data; data in memory needs none.", "workers"),
-    "dry_run": Flag(bool, ("--dry-run",), "Show configuration, sizes and cost; write nothing.", default=False),
-    "trust": Flag(str, ("--trust",), "A package of yours whose classes may be built."),
-    "json": Flag(bool, ("--json",), "Print result.json on standard output.", panel=_OUTPUT, default=False),
-    "quiet": Flag(bool, ("--quiet", "-q"), "Say nothing but warnings and errors.", panel=_OUTPUT, default=False),
-    "open": Flag(bool, ("--open",), "Show the first picture with the desktop's viewer.", panel=_OUTPUT, default=False),
-    "debug": Flag(bool, ("--debug",), "Show the traceback of a failure.", panel=_OUTPUT, default=False),
-    "multirun": Flag(bool, ("--multirun", "-m"), "Sweep: KEY=a,b runs once per value.", panel=_HYDRA, default=False),
-    "cfg": Flag(str, ("--cfg", "-c"), "Print the configuration: job, hydra or all.", panel=_HYDRA),
-    "package": Flag(str, ("--package", "-p"), "With --cfg: only this part.", panel=_HYDRA),
-    "info": Flag(str, ("--info", "-i"), "Print Hydra's: all, config, defaults, defaults-tree, plugins, searchpath.", panel=_HYDRA),
-    "config_dir": Flag(str, ("--config-dir",), "A folder of your own configs; they win over shipped ones.", panel=_HYDRA),
+    "name": Flag(str, ("--name",), "Name of the run's folder.", "name", "NAME"),
+    "seed": Flag(int, ("--seed",), "Seed of everything random but the data split.", "seed", "N"),
+    "device": Flag(str, ("--device",), "auto, cpu, cuda, cuda:1 or mps.", "device", "DEVICE"),
+    "workers": Flag(int, ("--workers",), "Loader processes, for streamed data only.", "workers", "N"),
+    "dry_run": _switch("--dry-run", says="Show configuration, sizes and cost; write nothing."),
+    "trust": Flag(str, ("--trust",), "Your own package, whose classes may be built.", metavar="PACKAGE"),
+    "json": _switch("--json", says="Print result.json on standard output.", panel=OUTPUT),
+    "quiet": _switch("--quiet", "-q", says="Say nothing but warnings and errors.", panel=OUTPUT),
+    "open": _switch("--open", says="Show the first picture with the desktop's viewer.", panel=OUTPUT),
+    "debug": _switch("--debug", says="Show the traceback of a failure.", panel=OUTPUT),
+    "multirun": _switch("--multirun", "-m", says="Sweep: KEY=a,b runs once per value.", panel=_HYDRA),
+    "cfg": Flag(str, ("--cfg", "-c"), "Print the configuration: job, hydra or all.", metavar="WHAT", panel=_HYDRA),
+    "package": Flag(str, ("--package", "-p"), "With --cfg: only this part.", metavar="KEY", panel=_HYDRA),
+    "info": Flag(str, ("--info", "-i"), "Explain it: defaults-tree, searchpath, plugins …", metavar="WHAT", panel=_HYDRA),
+    "config_dir": Flag(str, ("--config-dir",), "Your own configs; they win over shipped ones.", metavar="FOLDER", panel=_HYDRA),
 }
-_RUN = Flag(str, ("--run", "--from"), "Model: latest, a name, an id, a path or builtin:mnist.", "run")
-_CHECKPOINT = Flag(str, ("--checkpoint",), "best, last or a step number.", "checkpoint")
+_RUN = Flag(str, ("--run", "--from"), "Model: latest, a name, id, path or builtin:mnist.", "run", "RUN")
+_CHECKPOINT = Flag(str, ("--checkpoint",), "best, last or a step number.", "checkpoint", "WHICH")
 _FIT: Mapping[str, Flag] = {
-    "data": Flag(str, ("--data",), "Data set; dl list data shows them.", "data"),
-    "epochs": Flag(int, ("--epochs",), "Passes over the training data.", "trainer.epochs"),
-    "batch_size": Flag(int, ("--batch-size", "-b"), "Training examples per step.", "trainer.batch_size"),
-    "limit_train": Flag(str, ("--limit-train",), "1000 = that many training examples, 0.1 = that share.", "limit_train"),
-    "overfit": Flag(int, ("--overfit",), "Train and validate on the same N examples.", "overfit"),
-    "fast_dev_run": Flag(bool, ("--fast-dev-run",), "A few steps of everything, to see that it runs.", "fast_dev_run", default=False),
-    "seeds": Flag(int, ("--seeds",), "Run with seeds 0 … N-1 and report mean and interval."),
-    "resume": Flag(str, ("--resume",), "Continue an unfinished run; alone: the newest."),
+    "data": Flag(str, ("--data",), "Data set; dl list data shows them.", "data", "NAME"),
+    "epochs": Flag(int, ("--epochs",), "Passes over the training data.", "trainer.epochs", "N"),
+    "batch_size": Flag(int, ("--batch-size", "-b"), "Training examples per step.", "trainer.batch_size", "N"),
+    "limit_train": Flag(
+        str, ("--limit-train",), "1000 = so many training examples, 0.1 = that share.", "limit_train", "N", number=True
+    ),
+    "overfit": Flag(int, ("--overfit",), "Train and validate on the same N examples.", "overfit", "N"),
+    "fast_dev_run": _switch("--fast-dev-run", says="A few steps of everything, to see that it runs.", key="fast_dev_run"),
+    "seeds": Flag(int, ("--seeds",), "Run with seeds 0 … N-1; report mean and interval.", metavar="N"),
+    "resume": Flag(str, ("--resume",), "Continue an unfinished run; alone: the newest.", metavar="RUN"),
 }
 _USE: Mapping[str, Flag] = {
     "run": _RUN,
     "checkpoint": _CHECKPOINT,
-    "split": Flag(str, ("--split",), "train, val or test.", "split"),
-    "limit": Flag(int, ("--limit",), "Only the first N examples of the split.", "limit"),
-    "batch_size": Flag(int, ("--batch-size", "-b"), "Examples at once.", "batch_size"),
+    "split": Flag(str, ("--split",), "train, val or test.", "split", "SPLIT"),
+    "limit": Flag(int, ("--limit",), "Only the first N examples of the split.", "limit", "N"),
+    "batch_size": Flag(int, ("--batch-size", "-b"), "Examples at once.", "batch_size", "N"),
 }
 FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "train": {
-        "start_from": Flag(str, ("--from", "--run"), "Start from this model's weights (same network).", "start_from"),
+        "start_from": Flag(str, ("--from", "--run"), "Start from this model's weights (same network).", "start_from", "RUN"),
         **_FIT,
         **_EVERYWHERE,
     },
@@ -85,7 +99,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
 }
 
 
-def with_flags(verb: str, metavar: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def with_flags(verb: str, metavar: str, words_help: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Returns a decorator that gives a command the words and flags of ``verb``; it is called as (words, values)."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
@@ -95,12 +109,14 @@ def with_flags(verb: str, metavar: str) -> Callable[[Callable[..., None]], Calla
         words = inspect.Parameter(
             "words",
             inspect.Parameter.KEYWORD_ONLY,
-            default=typer.Argument(None, metavar=metavar, autocompletion=complete_word, show_default=False),
+            default=typer.Argument(None, metavar=metavar, help=words_help, autocompletion=complete_word, show_default=False),
             annotation=list[str],
         )
         parameters = [words]
         for name, flag in FLAGS[verb].items():
-            option = typer.Option(flag.default, *flag.names, help=flag.help, rich_help_panel=flag.panel, show_default=False)
+            option = typer.Option(
+                flag.default, *flag.names, help=flag.help, metavar=flag.metavar, rich_help_panel=flag.panel, show_default=False
+            )
             annotation = bool if flag.type is bool else flag.type | None
             parameters.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option, annotation=annotation))
         wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]

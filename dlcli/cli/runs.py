@@ -26,12 +26,18 @@ def runs(
 ) -> None:
     """List the runs: id, verb, name, state, main metric, time."""
     from dlcli.config.catalog import WORD_GROUPS
-    from dlcli.errors import UsageError, did_you_mean
+    from dlcli.errors import UsageError, nearest, suggestion
     from dlcli.runs.find import list_runs
     from dlcli.runs.run import runs_root
 
     if verb is not None and verb not in WORD_GROUPS:
-        raise UsageError(f"no runs are made by '{verb}'{did_you_mean(verb, WORD_GROUPS)}", hint=f"verbs: {', '.join(WORD_GROUPS)}")
+        near = nearest(verb, WORD_GROUPS)
+        expected = f"expected one of {', '.join(WORD_GROUPS)}"
+        raise UsageError(
+            f"no runs are made by '{verb}'; {expected}{suggestion(near)}", hint=f"dl runs {next(iter(near), '')}".strip()
+        )
+    if limit < 1:
+        raise UsageError(f"--limit {limit}: expected 1 or more")
     found = [run for _, run in zip(range(limit), list_runs(verbs=(verb,) if verb else None), strict=False)]
     items = [_item(run) for run in found]
     if as_json:
@@ -72,19 +78,27 @@ def _print_table(items: list[dict[str, Any]]) -> None:
         table.add_column(column, justify="right" if column == "seconds" else "left", no_wrap=True)
     for item in items:
         outcome = _metric_text(item) or shorten(item["problem"] or "", 60)
-        started = datetime.fromisoformat(item["start"]).astimezone().strftime("%d %b %H:%M") if item["start"] else ""
         seconds = f"{item['seconds']:.1f}" if item["seconds"] is not None else ""
         state = Text(item["state"], style=colours[item["state"]])
-        table.add_row(safe(item["id"]), item["verb"], safe(item["name"]), state, outcome, seconds, started)
+        row = (safe(item["id"]), safe(item["verb"]), safe(item["name"]), state, outcome, seconds, _local_time(item["start"]))
+        table.add_row(*row)
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console = Console(highlight=False, markup=False, width=200)
     console.print(table)
 
 
-def _metric_text(item: dict[str, Any]) -> str:
-    entry = item["value"]
-    if not entry or entry.get("value") is None:
+def _local_time(start: Any) -> str:
+    try:
+        return datetime.fromisoformat(start).astimezone().strftime("%d %b %H:%M")
+    except (TypeError, ValueError):  # a record that someone else wrote
         return ""
-    bounds = "" if entry.get("low") is None else f" [{100 * entry['low']:.2f}, {100 * entry['high']:.2f}]"
-    return f"{item['metric']} {100 * entry['value']:.2f} %{bounds}"
+
+
+def _metric_text(item: dict[str, Any]) -> str:
+    entry = item["value"] if isinstance(item["value"], dict) else {}
+    value, low, high = (entry.get(name) for name in ("value", "low", "high"))
+    if not isinstance(value, int | float):
+        return ""
+    bounds = f" [{100 * low:.2f}, {100 * high:.2f}]" if isinstance(low, int | float) and isinstance(high, int | float) else ""
+    return f"{item['metric']} {100 * value:.2f} %{bounds}"

@@ -1,7 +1,7 @@
 """The bridge to Hydra, the only module that runs it: public ``hydra.main`` with ``sys.argv`` swapped for the call.
 
 So Hydra's own multirun, launchers and sweepers work, while exceptions reach us typed (HYDRA_FULL_ERROR=1). Hydra makes
-no folder and configures no logging of its own.
+no folder but a sweep's, and configures no logging of its own.
 """
 
 from __future__ import annotations
@@ -10,29 +10,38 @@ import argparse
 import contextlib
 import dataclasses
 import importlib
+import math
 import os
 import secrets
 import sys
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import hydra
-from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
-from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from dlcli.config import mistakes
-from dlcli.config.catalog import config_folders, config_root
-from dlcli.config.schema import Invocation, checked_settings, settings_of
-from dlcli.errors import ConfigError, DlcliError
+from dlcli.config.catalog import config_root, yaml_problem
+from dlcli.config.compose import COMPOSITION_ERRORS, plain, quoted, search_path
+from dlcli.config.schema import Invocation
+from dlcli.errors import ConfigError, DlcliError, Interrupted, StorageError, UsageError
+
+
+class _SweepStopped(BaseException):
+    """Carries an Interrupted through Hydra, which would start the next trial after any Exception."""
+
+
+@dataclasses.dataclass
+class _Outcomes:
+    """What the jobs of one launch came to, in this process."""
+
+    returned: list[Any] = dataclasses.field(default_factory=list)
+    failures: list[Exception] = dataclasses.field(default_factory=list)
 
 
 def launch(invocation: Invocation, task: str, *, config_dir: str | None = None, hydra_flags: Sequence[str] = ()) -> list[Any]:
@@ -40,44 +49,38 @@ def launch(invocation: Invocation, task: str, *, config_dir: str | None = None, 
 
     Args:
         task: ``"module:function"`` taking (settings, invocation); imported after the configuration is composed.
-        hydra_flags: Hydra's own flags, such as ``--multirun`` or ``--cfg job``.
+        hydra_flags: Hydra's own flags, such as ``--multirun`` or ``--cfg=job``.
 
     Returns:
         What the task returned, a list; empty for trials that ran in other processes.
 
     Raises:
         ConfigError: with all mistakes found, one line each.
+        Exception: the first failure of a job, after all trials of a sweep were tried.
     """
-    returned: list[Any] = []
-    sweeping = "--multirun" in hydra_flags
-    prints_only = any(flag.startswith(("--cfg", "--info")) for flag in hydra_flags)
-    if sweeping:
+    if "--multirun" in hydra_flags:
         mistakes.refuse_bad_sweep(invocation.verb, invocation.overrides, config_dir)
-    overrides = [*invocation.overrides, *_quiet_hydra(invocation)]
-    check = mistakes.warn_of_new_keys if not prints_only else None
-    if check is not None:
-        check(invocation.verb, invocation.overrides, config_dir)
-
-    def job(config: Any) -> None:
-        returned.append(_run_task(config, task, invocation))
-
-    argv = [f"dl {invocation.verb}", *hydra_flags, *overrides]
-    with _environment(argv), _user_configs(config_dir), _argparse_of_python_3_14():
-        try:
+    outcomes = _Outcomes()
+    argv = [f"dl {invocation.verb}", *hydra_flags, *invocation.overrides, *_quiet_hydra(invocation)]
+    try:
+        with _environment(argv), search_path(config_dir), _argparse_of_python_3_14():
             main = hydra.main(version_base="1.3", config_path=str(config_root()), config_name=invocation.verb)
-            main(job)()
-        except (HydraException, OmegaConfBaseException, ValueError) as error:
-            found = mistakes.collect(invocation.verb, invocation.overrides, config_dir)
-            if not found and not isinstance(error, HydraException | OmegaConfBaseException):
-                raise
-            raise ConfigError(found or [str(error).splitlines()[0]]) from error
-    return returned
-
-
-def compose(verb: str, overrides: Sequence[str], *, config_dir: str | None = None) -> dict[str, Any]:
-    """Returns a root composed with overrides, as plain data; for tests and for finding mistakes. Raises Hydra's errors."""
-    with _user_configs(config_dir), hydra.initialize_config_dir(str(config_root()), version_base="1.3"):
-        return _plain(hydra.compose(verb, overrides=list(overrides)))
+            main(_job(task, invocation, outcomes))()
+    except _SweepStopped as stopped:
+        raise stopped.args[0] from None
+    except SystemExit as ended:  # Hydra's own printing of a part that is not there
+        raise UsageError("Hydra cannot print that", hint=f"dl {invocation.verb} --cfg job") from ended
+    except DlcliError:
+        raise
+    except COMPOSITION_ERRORS as error:
+        # The values of a sweep are fine by now: what is left is its sweeper's or launcher's own complaint.
+        found = [] if invocation.sweep else mistakes.collect(invocation.verb, invocation.overrides, config_dir)
+        raise ConfigError(found or [yaml_problem(error)]) from error
+    except OSError as error:
+        raise StorageError(f"{error.filename}: {error.strerror}", hint="set DL_RUNS to a folder that you may write") from error
+    if outcomes.failures:
+        raise _first_failure(outcomes)
+    return outcomes.returned
 
 
 def read_stored(data: bytes, *, source: str) -> dict[str, Any]:
@@ -101,7 +104,8 @@ def as_yaml(settings: Any) -> bytes:
     """Returns settings as ``config.yaml``: plain values in the schema's order."""
     import yaml
 
-    return yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True).encode()
+    text: str = yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False, allow_unicode=True)
+    return text.encode()
 
 
 def new_sweep_id() -> str:
@@ -109,35 +113,65 @@ def new_sweep_id() -> str:
     return f"{datetime.now(UTC).strftime('%Y%m%d-%H%M%S.%f')[:-3]}-{secrets.token_hex(3)}"
 
 
-def _run_task(config: Any, task: str, invocation: Invocation) -> Any:
-    values = _plain(config)
-    runtime = HydraConfig.get()
-    sweeping = runtime.mode == RunMode.MULTIRUN
-    nodes = {group: values[group] for group in mistakes.COMPONENTS if isinstance(values.get(group), Mapping)}
-    settings, found = settings_of(invocation.verb, values)
-    if not found or importlib.util.find_spec("torch") is not None:
-        from dlcli.config.build import mistakes_of
+def _job(task: str, invocation: Invocation, outcomes: _Outcomes) -> Callable[[Any], float]:
+    """What Hydra calls for each trial. It keeps failures from Hydra, which would print a line of its own about them."""
+    process = os.getpid()
 
-        found = found + mistakes_of(nodes)
-    if found:
+    def job(config: Any) -> float:
+        try:
+            result = _run_task(config, task, invocation)
+        except Exception as error:
+            if os.getpid() != process:  # a launcher's worker: Hydra brings the exception home
+                raise
+            if isinstance(error, Interrupted):
+                raise _SweepStopped(error) from error
+            outcomes.failures.append(error)
+            return math.nan
+        outcomes.returned.append(result)
+        return _objective(result, config)
+
+    return job
+
+
+def _run_task(config: Any, task: str, invocation: Invocation) -> Any:
+    runtime = HydraConfig.get()
+    overrides = tuple(OmegaConf.to_container(runtime.overrides.task, resolve=False))  # as typed
+    try:
+        values = plain(config)
+    except OmegaConfBaseException as error:
+        raise ConfigError([f"{error.full_key}: {yaml_problem(error)}"]) from error
+    settings, found = mistakes.check(invocation.verb, values, overrides=overrides)
+    if settings is None or found:
         raise ConfigError(found)
-    if settings is None:
-        settings = checked_settings(invocation.verb, values)
+    sweeping = runtime.mode == RunMode.MULTIRUN
     own = dataclasses.replace(
         invocation,
-        overrides=tuple(override for override in runtime.overrides.task),
+        overrides=overrides,
         choices={str(group): str(name) for group, name in runtime.runtime.choices.items() if name is not None},
         trial=int(runtime.job.num) if sweeping else None,
+        # A trial's own command repeats the trial, not the sweep.
+        arguments=(invocation.verb, *overrides, *invocation.lookup) if sweeping else invocation.arguments,
     )
     module, function = task.split(":")
     run: Callable[..., Any] = getattr(importlib.import_module(module), function)
     return run(settings, own)
 
 
-def _plain(config: Any) -> dict[str, Any]:
-    content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items()}
+def _objective(result: Any, config: Any) -> float:
+    """What a sweeper that optimises gets to see: the value that training selects by, never a test figure."""
+    monitors = (config.get("trainer", {}).get("monitor"), "val/accuracy")
+    found = next((name for name in monitors if result is not None and name in result.metrics), None)
+    return float(result.value(found)) if found is not None else math.nan
+
+
+def _first_failure(outcomes: _Outcomes) -> Exception:
+    first, others = outcomes.failures[0], outcomes.failures[1:]
+    total = len(outcomes.failures) + len(outcomes.returned)
+    if total > 1:
+        first.add_note(f"{len(outcomes.failures)} of {total} trials failed")
+    for reason in dict.fromkeys(str(error) for error in others if str(error) != str(first)):
+        first.add_note(f"another: {reason}")
+    return first
 
 
 def _quiet_hydra(invocation: Invocation) -> list[str]:
@@ -145,7 +179,7 @@ def _quiet_hydra(invocation: Invocation) -> list[str]:
     fixed = ["hydra.run.dir=.", "hydra.output_subdir=null", "hydra.job.chdir=false"]
     if invocation.sweep is not None:
         root = Path(os.environ.get("DL_RUNS") or "runs").absolute() / "sweeps" / invocation.sweep
-        fixed += [f"hydra.sweep.dir={mistakes.quoted(str(root))}", "hydra.sweep.subdir=."]
+        fixed += [f"hydra.sweep.dir={quoted(str(root))}", "hydra.sweep.subdir=."]
     return fixed
 
 
@@ -164,28 +198,6 @@ def _environment(argv: list[str]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _user_configs(config_dir: str | None) -> Iterator[None]:
-    """Puts the user's folder before the shipped one; Hydra's own ``--config-dir`` would put it behind."""
-    if config_dir is None:
-        yield
-        return
-    folder = config_folders(config_dir)[0]
-
-    class UserConfigs(SearchPathPlugin):
-        def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
-            search_path.prepend("user", f"file://{folder}", anchor="main")
-
-    plugins = Plugins.instance()
-    plugins.register(UserConfigs)
-    try:
-        yield
-    finally:
-        plugins.class_name_to_class.pop(f"{UserConfigs.__module__}.{UserConfigs.__qualname__}", None)
-        for known in plugins.plugin_type_to_subclass_list.values():
-            known[:] = [plugin for plugin in known if plugin is not UserConfigs]
-
-
-@contextlib.contextmanager
 def _argparse_of_python_3_14() -> Iterator[None]:
     """Python 3.14's argparse checks help texts and refuses Hydra 1.3's lazy one; the check is off while Hydra parses."""
     check = getattr(argparse.ArgumentParser, "_check_help", None)
@@ -197,7 +209,3 @@ def _argparse_of_python_3_14() -> Iterator[None]:
         yield
     finally:
         argparse.ArgumentParser._check_help = check  # type: ignore[attr-defined]
-
-
-warnings.filterwarnings("ignore", module=r"hydra\..*")
-__all__ = ["DlcliError", "as_yaml", "compose", "launch", "new_sweep_id", "read_stored"]

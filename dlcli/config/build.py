@@ -11,10 +11,11 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dlcli.config.catalog import expectation, read_yaml
 from dlcli.config.values import constructor_parameters, mistakes_in
 from dlcli.errors import ConfigError, UsageError, did_you_mean
 
@@ -51,7 +52,7 @@ def build(group: str, node: Mapping[str, Any], **given: Any) -> Any:
     try:
         return owner(**values, **extra)
     except (ValueError, TypeError) as error:
-        raise ConfigError([f"{group}: {error}"]) from error
+        raise ConfigError([_blaming(group, error, parameters)]) from error
 
 
 def mistakes_of(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -60,7 +61,7 @@ def mistakes_of(nodes: Mapping[str, Mapping[str, Any]]) -> list[str]:
     for group, node in nodes.items():
         owner, values, found = _checked(group, node)
         if owner is not None and not found:
-            found = _probe(group, owner, values)
+            found = _probe(group, owner, values, target=str(node["_target_"]))
         mistakes += found
     return mistakes
 
@@ -72,15 +73,13 @@ def resolve(group: str, target: Any) -> type:
     root = target.split(".", 1)[0]
     trusted = trusted_packages()
     if root not in trusted:
-        raise ConfigError(
-            [f"{group}._target_={target}: package '{root}' is not trusted; nothing of it was run"],
-            hint=f"if it is yours: --trust {root}, or 'trust: [{root}]' in ./dlcli.yaml",
-        )
+        reason = f"package '{root}' is not trusted, so nothing of it was run; if it is yours: --trust {root}"
+        raise ConfigError([f"{group}._target_={target}: {reason}"])
     if root not in TRUSTED and str(Path.cwd()) not in sys.path:
         sys.path.append(str(Path.cwd()))  # the user trusts a package of the current folder
     found = _attribute(group, target)
     if not isinstance(found, type) or found.__module__.split(".", 1)[0] not in trusted or not _is_kind(group, found):
-        raise ConfigError([f"{group}._target_={target}: not {_KINDS[group][0]}; nothing of it was run"])
+        raise ConfigError([f"{group}._target_={target}: expected {_KINDS[group][0]}; nothing of it was run"])
     return found
 
 
@@ -89,10 +88,7 @@ def trusted_packages() -> tuple[str, ...]:
     named = [name.strip() for name in os.environ.get("DL_TRUST", "").split(",") if name.strip()]
     own = Path("dlcli.yaml")
     if own.is_file():
-        import yaml
-
-        content = yaml.safe_load(own.read_text(encoding="utf-8")) or {}
-        listed = content.get("trust", []) if isinstance(content, dict) else None
+        listed = read_yaml(own).get("trust", [])
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
             raise UsageError("dlcli.yaml: 'trust' must be a list of package names", hint="trust: [my_package]")
         named += listed
@@ -109,7 +105,8 @@ def _attribute(group: str, target: str) -> Any:
         except ModuleNotFoundError as error:
             if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
                 continue
-            raise ConfigError([f"{group}._target_={target}: importing {name} needs '{error.name}', which is not installed"]) from error
+            missing = f"importing {name} needs '{error.name}', which is not installed"
+            raise ConfigError([f"{group}._target_={target}: {missing}"]) from error
         for part in parts[cut:]:
             if not hasattr(found, part):
                 near = did_you_mean(part, [name for name in dir(found) if isinstance(getattr(found, name, None), type)])
@@ -135,8 +132,8 @@ def _of_kind(kind: str) -> Callable[[type], bool]:
     def check(found: type) -> bool:
         import dataclasses
 
-        parameters = getattr(found, "__dataclass_params__", None)
-        return dataclasses.is_dataclass(found) and parameters is not None and parameters.frozen and getattr(found, "kind", None) == kind
+        frozen = dataclasses.is_dataclass(found) and getattr(found, "__dataclass_params__").frozen  # noqa: B009
+        return frozen and getattr(found, "kind", None) == kind
 
     return check
 
@@ -155,21 +152,62 @@ def _checked(group: str, node: Any) -> tuple[type | None, dict[str, Any], list[s
     return owner, converted, mistakes
 
 
-def _probe(group: str, owner: type, values: Mapping[str, Any]) -> list[str]:
-    """Constructs what is cheap to construct, to have the ranges checked; models and data are checked when they are built."""
-    if group in {"model", "data", "adversary"}:
+def _probe(group: str, owner: type, values: Mapping[str, Any], *, target: str) -> list[str]:
+    """Constructs what is cheap to construct, to have the ranges checked before anything runs."""
+    if group == "model":
+        return _probe_model(owner, values)
+    if group == "adversary" or (group == "augment" and "spec" in constructor_parameters(owner)):
         return []
     given: dict[str, Any] = {"total_steps": 1} if group == "scheduler" else {}
     if group == "optimizer":
         torch = importlib.import_module("torch")
         given = {"params": [torch.nn.Parameter(torch.zeros(1))]}
-    if group == "augment" and "spec" in constructor_parameters(owner):
+    error = _error_of(owner, {**values, **given})
+    if error is None:
         return []
+    # Constructors of other packages do not name the key: it is the one that fails alone, all others at their defaults.
+    for name, value in values.items():
+        alone = _error_of(owner, {name: value, **given})
+        if alone is not None and str(alone) == str(error) and not _names_a_key(error, values):
+            wanted = expectation(group, target, name)
+            return [f"{group}.{name}={value}: {error}" + (f"; expected: {wanted}" if wanted else "")]
+    return [_blaming(group, error, values)]
+
+
+def _probe_model(owner: type, values: Mapping[str, Any]) -> list[str]:
+    """Builds a network on the meta device, where weights take no memory, for data that are small and data that are large:
+    only what fails on both, and names its key, is wrong whatever the data."""
+    import torch
+
+    from dlcli.contracts import DataSpec
+
+    reasons = []
+    for size, classes in ((28, "0123456789"), (224, "ab")):
+        shape = (1, size, size)
+        spec = DataSpec(name="probe", shape=shape, classes=tuple(classes), mean=(0.0,), std=(1.0,), epsilon={})
+        with torch.device("meta"):
+            error = _error_of(owner, {**values, **({"spec": spec} if "spec" in constructor_parameters(owner) else {})})
+        if error is None or not _names_a_key(error, values):
+            return []
+        reasons.append(_blaming("model", error, values))
+    return reasons[:1]
+
+
+def _error_of(owner: type, values: Mapping[str, Any]) -> Exception | None:
     try:
-        owner(**values, **given)
+        owner(**values)
     except (ValueError, TypeError) as error:
-        return [f"{group}: {error}"]
-    return []
+        return error
+    return None
+
+
+def _blaming(group: str, error: Exception, names: Iterable[str]) -> str:
+    """The error with its key in front: ``attack.epsilon must be …`` where it names one, else ``attack: …``."""
+    return f"{group}.{error}" if _names_a_key(error, names) else f"{group}: {error}"
+
+
+def _names_a_key(error: Exception, names: Iterable[str]) -> bool:
+    return str(error).split(" ", 1)[0] in set(names)
 
 
 _KINDS: Mapping[str, tuple[str, Callable[[type], bool]]] = {

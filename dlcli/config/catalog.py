@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from dlcli.errors import UsageError, did_you_mean, nearest
+from dlcli.errors import UsageError, nearest, suggestion
 
 # The groups whose entries can be the first bare word after a verb, in the order they are looked at.
 WORD_GROUPS = {
@@ -81,50 +81,77 @@ def group_of_word(verb: str, word: str, *, user: str | None = None) -> str:
     if not groups:
         raise UsageError(f"dl {verb} takes no bare word '{word}'; expected KEY=VALUE or an option", hint=f"dl {verb} --help")
     wrong = next((part for part in word.split(",") if part not in names), word)
-    shown = names if len(names) <= 12 else nearest(wrong, names) or names[:12]
-    what = groups[0]
-    raise UsageError(f"there is no {what} '{wrong}'{did_you_mean(wrong, names)}", hint=f"{what}s: {', '.join(shown)}")
+    near = nearest(wrong, names)
+    shown = names if len(names) <= 12 else near or names[:12]
+    raise UsageError(
+        f"there is no {groups[0]} '{wrong}'; expected one of {', '.join(shown)}{suggestion(near)}",
+        hint=f"dl {verb} {(near or names)[0]}",
+    )
 
 
 def keys_of(verb: str, *, user: str | None = None) -> Iterator[tuple[str, Any]]:
     """Yields the dotted keys of a verb's root with their default values, as far as the files show without composing."""
-    root = next(folder / f"{verb}.yaml" for folder in config_folders(user) if (folder / f"{verb}.yaml").exists())
-    content = _yaml(root)
+    content = read_yaml(_root(verb, user))
     for default in content.pop("defaults", []):
         if isinstance(default, dict):
-            for group, name in default.items():
-                group = group.removeprefix("optional ").removeprefix("override ").lstrip("/")
+            for key, name in default.items():
+                group = key.removeprefix("optional ").removeprefix("override ").lstrip("/")
                 path = entries(group, user=user).get(str(name))
                 if path is not None and group != "experiment" and not group.startswith("hydra"):
                     yield group, name
-                    yield from _flattened({key: value for key, value in _yaml(path).items() if key != "_target_"}, group)
-    yield from _flattened(content, "")
+                    yield from flattened({group: read_yaml(path)}).items()
+    yield from flattened(content).items()
 
 
 def groups_of(verb: str, *, user: str | None = None) -> list[str]:
     """Returns the groups whose entry can be chosen for a verb."""
-    content = _yaml(next(folder / f"{verb}.yaml" for folder in config_folders(user) if (folder / f"{verb}.yaml").exists()))
+    content = read_yaml(_root(verb, user))
     names = [group for default in content.get("defaults", []) if isinstance(default, dict) for group in default]
     return [name.removeprefix("override ").lstrip("/") for name in names if "hydra" not in name]
 
 
-def data_root() -> Path | None:
-    """Returns ``$DL_DATA``, or None where the user has not set it."""
-    value = os.environ.get("DL_DATA")
-    return Path(value) if value else None
+def expectation(group: str, target: str, key: str) -> str:
+    """Returns what a shipped YAML of ``group`` with this ``_target_`` says beside ``key``: its unit and range; else ``""``."""
+    for path in entries(group).values():
+        lines = path.read_text(encoding="utf-8").splitlines()
+        if f"_target_: {target}" in lines:
+            said = (re.fullmatch(rf"{re.escape(key)}:.*?#\s*(.*)", line) for line in lines)
+            return next((match[1].rstrip() for match in said if match), "")
+    return ""
 
 
-def _flattened(content: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def flattened(content: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Returns dotted key → value; ``_target_`` and Hydra's own keys left out."""
+    found: dict[str, Any] = {}
     for key, value in content.items():
         path = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(value, dict) and value and key != "hydra":
-            yield from _flattened(value, path)
-        elif key not in {"hydra", "defaults"}:
-            yield path, value
+        if key in {"hydra", "defaults", "_target_"}:
+            continue
+        if isinstance(value, Mapping) and value:
+            found |= flattened(value, path)
+        else:
+            found[path] = value
+    return found
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def _root(verb: str, user: str | None) -> Path:
+    return next(path for folder in config_folders(user) if (path := folder / f"{verb}.yaml").exists())
+
+
+def yaml_problem(error: Exception) -> str:
+    """Returns where and why a YAML file cannot be read, in one line."""
+    mark = getattr(error, "problem_mark", None)
+    where = f"{mark.name} line {mark.line + 1}: " if mark is not None else ""
+    return where + str(getattr(error, "problem", None) or next(iter(str(error).splitlines()), type(error).__name__))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Returns a YAML file's mapping, empty where it holds something else. Raises UsageError."""
     import yaml
 
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    try:
+        with path.open(encoding="utf-8") as file:
+            content = yaml.safe_load(file)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read the config: {yaml_problem(error)}", hint=f"mend {path}") from error
     return content if isinstance(content, dict) else {}

@@ -2,127 +2,122 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
-from omegaconf.errors import OmegaConfBaseException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import InterpolationResolutionError
 
-from dlcli.config.catalog import entries, groups_of, keys_of
-from dlcli.config.schema import settings_of
-from dlcli.errors import ConfigError, did_you_mean, nearest
+from dlcli.config.catalog import entries, flattened, groups_of, yaml_problem
+from dlcli.config.compose import COMPOSITION_ERRORS, compose
+from dlcli.config.schema import Settings, settings_of
+from dlcli.config.values import near_key
+from dlcli.errors import ConfigError, did_you_mean
 
 COMPONENTS = ("data", "augment", "model", "loss", "optimizer", "scheduler", "adversary", "attack", "explainer")
-_BARE = re.compile(r"[A-Za-z0-9_./@%+-]+")
-
-
-def quoted(text: str) -> str:
-    """Returns free text as one value of Hydra's override grammar."""
-    if _BARE.fullmatch(text):
-        return text
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def collect(verb: str, overrides: Sequence[str], config_dir: str | None) -> list[str]:
     """Returns one line per mistake: overrides are added one after the other, and each that fails is explained and left out."""
-    accepted: list[str] = []
+    values = _composed(verb, overrides, config_dir)
     found: list[str] = []
-    for text in _groups_first(verb, overrides, config_dir):
-        for variant in _variants(text):
-            line = _try(verb, [*accepted, variant], variant, config_dir)
-            if line is not None:
-                found.append(line)
-                break
-        else:
-            accepted.append(next(iter(_variants(text))))
-    values = _composed(verb, accepted, config_dir)
-    if values is not None:
-        found += settings_of(verb, values)[1]
-    return found
+    accepted = list(overrides)
+    if isinstance(values, Exception):
+        values, accepted = _composed(verb, [], config_dir), []
+        if isinstance(values, Exception):
+            return [f"the configs themselves cannot be composed: {yaml_problem(values)}"]
+        for text in _groups_first(verb, overrides, config_dir):
+            attempt = _composed(verb, [*accepted, text], config_dir)
+            if isinstance(attempt, Exception):
+                found.append(_explain(attempt, verb, text, known=values, config_dir=config_dir))
+            else:
+                accepted, values = [*accepted, text], attempt
+    return found + check(verb, values, overrides=accepted, known_mistakes=bool(found))[1]
+
+
+def check(
+    verb: str, values: Mapping[str, Any], *, overrides: Sequence[str], known_mistakes: bool = False
+) -> tuple[Settings | None, list[str]]:
+    """Returns the typed settings of a composed root, or None, and one line per mistake in types and ranges.
+
+    Components are checked by importing their classes, and PyTorch with them: that is left out where there are mistakes
+    already and no override touches a component.
+    """
+    settings, found = settings_of(verb, values)
+    nodes = {group: values[group] for group in COMPONENTS if isinstance(values.get(group), Mapping)}
+    touched = any(text.lstrip("+~").split("=", 1)[0].split(".", 1)[0] in nodes for text in overrides)
+    if touched or not (found or known_mistakes):
+        from dlcli.config.build import mistakes_of
+
+        found = found + mistakes_of(nodes)
+    return settings, found
 
 
 def refuse_bad_sweep(verb: str, overrides: Sequence[str], config_dir: str | None) -> None:
     """Checks every value of a sweep before its first trial starts. Raises ConfigError."""
-    found: list[str] = []
-    for text in overrides:
-        others = [next(iter(_variants(other))) for other in overrides if other is not text]
-        for variant in _variants(text):
-            line = _try(verb, [*others, variant], variant, config_dir)
-            values = _composed(verb, [*others, variant], config_dir) if line is None else None
-            found += [line] if line is not None else settings_of(verb, values)[1] if values is not None else []
+    variants = [options for options in map(_variants, overrides) if options]
+    first = [options[0] for options in variants]
+    trials = [first]
+    for position, options in enumerate(variants):
+        trials += [[*first[:position], option, *first[position + 1 :]] for option in options[1:]]
+    found = [line for trial in trials for line in collect(verb, trial, config_dir)]
     if found:
         raise ConfigError(list(dict.fromkeys(found)))
 
 
-def warn_of_new_keys(verb: str, overrides: Sequence[str], config_dir: str | None) -> None:
-    """Refuses ``+typo=1`` where the key is close to a known one: Hydra would add it without a word. Raises ConfigError."""
-    added = [text[1:].split("=", 1)[0] for text in overrides if text.startswith("+") and not text.startswith("++")]
-    if not added:
-        return
-    known = [key for key, _ in keys_of(verb, user=config_dir)]
-    lines = [f"new key '+{key}'{did_you_mean(key, known)}" for key in added if key not in known and nearest(key, known)]
-    if lines:
-        raise ConfigError(lines)
-
-
-def _try(verb: str, overrides: Sequence[str], blamed: str, config_dir: str | None) -> str | None:
-    from dlcli.config.bridge import compose
-
-    try:
-        compose(verb, overrides, config_dir=config_dir)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        return _explain(error, verb, blamed, config_dir)
-    return None
-
-
-def _composed(verb: str, overrides: Sequence[str], config_dir: str | None) -> dict[str, Any] | None:
-    from dlcli.config.bridge import compose
-
+def _composed(verb: str, overrides: Sequence[str], config_dir: str | None) -> dict[str, Any] | Exception:
     try:
         return compose(verb, overrides, config_dir=config_dir)
-    except (HydraException, OmegaConfBaseException, ValueError):
-        return None
+    except COMPOSITION_ERRORS as error:
+        return error
 
 
-def _explain(error: Exception, verb: str, blamed: str, config_dir: str | None) -> str:
+def _explain(error: Exception, verb: str, blamed: str, *, known: Mapping[str, Any], config_dir: str | None) -> str:
+    """What is wrong with the override ``blamed``, in the light of the keys that are ``known`` without it."""
     key, _, value = blamed.lstrip("+~").partition("=")
-    if isinstance(error, OverrideParseException) or "=" not in blamed and not blamed.startswith("~"):
+    parsed = _parsed(blamed)
+    if parsed is None:
         return f"cannot read '{blamed}'; expected KEY=VALUE, +KEY=VALUE or ~KEY (quote values with spaces or commas)"
-    if isinstance(error, MissingConfigException):
-        choices = list(entries(key, user=config_dir))
-        return f"there is no {key} '{value}'{did_you_mean(value, choices)}; {key} is one of {', '.join(choices[:12])}"
-    if isinstance(error, ConfigCompositionException | OmegaConfBaseException):
-        known = [name for name, _ in keys_of(verb, user=config_dir)] + groups_of(verb, user=config_dir)
-        suggestion = did_you_mean(key, known) or _by_last_part(key, known)
-        return f"unknown key '{key}'{suggestion}"
-    return f"{blamed}: {str(error).splitlines()[0]}"
-
-
-def _by_last_part(key: str, known: Sequence[str]) -> str:
-    """Finds ``optimizer.lr`` for ``lr``, and ``optimizer.lr`` for ``optimzer.lrr``."""
-    last = key.rsplit(".", 1)[-1]
-    same = [name for name in known if name.rsplit(".", 1)[-1] in nearest(last, [other.rsplit(".", 1)[-1] for other in known])]
-    return f"; did you mean '{same[0]}'?" if same else ""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        choices = list(entries(group, user=config_dir)) or list(error.options or [])
+        where = "" if group == key else f"{blamed}: "
+        return f"{where}there is no {group} '{name}'; expected one of {', '.join(choices[:12])}{did_you_mean(name, choices)}"
+    if parsed.is_sweep_override():
+        return f"{blamed}: more than one value; add -m to try each, or write a list as {key}=[{value}]"
+    if isinstance(error, InterpolationResolutionError | UserWarning | yaml.YAMLError):
+        return f"{blamed}: {yaml_problem(error)}"
+    paths = [*flattened(known), *groups_of(verb, user=config_dir)]
+    if key not in paths:
+        return f"unknown key '{key}'{near_key(key, paths)}"
+    if key in groups_of(verb, user=config_dir):
+        return f"{blamed}: expected one of {', '.join(entries(key, user=config_dir))}"
+    return f"{blamed}: {yaml_problem(error)}"
 
 
 def _groups_first(verb: str, overrides: Sequence[str], config_dir: str | None) -> list[str]:
-    groups = set(groups_of(verb, user=config_dir)) | {"experiment"}
+    groups = groups_of(verb, user=config_dir)
     return sorted(overrides, key=lambda text: text.split("=", 1)[0] not in groups)
 
 
-def _variants(text: str) -> Iterator[str]:
-    """The override itself, or one override per value where it is a choice sweep."""
-    parsed: Override | None = None
+def _variants(text: str) -> list[str]:
+    """One override per value where it is a choice or a range; none where only Hydra or its sweeper knows the values."""
+    parsed = _parsed(text)
+    if parsed is None or not parsed.is_sweep_override():
+        return [text]
+    if not parsed.is_discrete_sweep():
+        return []
     try:
-        parsed = OverridesParser.create().parse_override(text)
+        return [f"{text.split('=', 1)[0]}={value}" for value in parsed.sweep_string_iterator()]
+    except HydraException:  # glob(*) needs a running Hydra
+        return []
+
+
+def _parsed(text: str) -> Override | None:
+    try:
+        return OverridesParser.create().parse_override(text)
     except (OverrideParseException, HydraException):
-        pass
-    if parsed is not None and parsed.is_discrete_sweep():
-        key = text.split("=", 1)[0]
-        yield from (f"{key}={value}" for value in parsed.sweep_string_iterator())
-    else:
-        yield text
+        return None

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from dlcli.config.values import convert, mistakes_in
+from dlcli.config.values import mistakes_in
 from dlcli.errors import ConfigError
 
 Node = dict[str, Any]
@@ -35,7 +35,7 @@ class TrainerSettings:
     max_time: float | None
     save_every: int | None
     log_every: int
-    monitor: str
+    monitor: Literal["val/accuracy", "val/loss", "last"]
 
     def __post_init__(self) -> None:
         for key in ("epochs", "batch_size", "eval_batch_size", "accumulate", "patience", "save_every", "log_every"):
@@ -46,8 +46,8 @@ class TrainerSettings:
                 raise ValueError(f"trainer.{key}={value}: expected more than 0")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"trainer.ema={self.ema}: expected a decay between 0 and 1, such as 0.99, or null")
-        if self.monitor not in {"val/accuracy", "val/loss"}:
-            raise ValueError(f"trainer.monitor={self.monitor}: expected val/accuracy or val/loss")
+        if self.monitor == "last" and self.patience is not None:
+            raise ValueError("trainer.patience needs something to wait for: trainer.monitor=val/accuracy or val/loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,7 +154,8 @@ class Invocation:
     """How a command was asked for: what is not configuration.
 
     Args:
-        arguments: the command line after ``dl``, for the record.
+        arguments: a command line after ``dl`` that repeats the run.
+        lookup: the part of it that says where configs and classes are found: ``--config-dir``, ``--trust``.
         overrides: Hydra overrides in force.
         choices: group → chosen entry.
         sweep, trial: id of the sweep and number of the trial, or None.
@@ -163,6 +164,7 @@ class Invocation:
 
     verb: str
     arguments: tuple[str, ...] = ()
+    lookup: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     choices: Mapping[str, str] = field(default_factory=dict)
     sweep: str | None = None
@@ -180,9 +182,10 @@ def settings_of(verb: str, values: Mapping[str, Any]) -> tuple[Settings | None, 
     values = dict(values)
     trainer: Node | None = values.pop("trainer", None) if "trainer" in _fields(root) else None
     converted, mistakes = mistakes_in(values, root, prefix="", ignore=frozenset({"trainer"}))
-    for name in _fields(root):
-        if name in converted and "Node" in str(_fields(root)[name].type) and converted[name] is not None:
-            mistakes += [] if isinstance(converted[name], dict) else [f"{name}={converted[name]}: expected a group entry; dl list shows them"]
+    for name, entry in _fields(root).items():
+        value = converted.get(name)
+        if str(entry.type).startswith("Node") and value is not None and not isinstance(value, dict):
+            mistakes.append(f"{name}={value}: expected a group entry; dl list shows them")
     if trainer is not None:
         trainer_values, more = mistakes_in(trainer, TrainerSettings, prefix="trainer")
         mistakes += more
@@ -200,16 +203,6 @@ def checked_settings(verb: str, values: Mapping[str, Any]) -> Settings:
     if settings is None:
         raise ConfigError(mistakes)
     return settings
-
-
-def as_plain(settings: Settings) -> dict[str, Any]:
-    """Returns settings as plain data for ``config.yaml``."""
-    return dataclasses.asdict(settings)
-
-
-def number(text: str) -> float:
-    """Returns a number typed on the command line. Raises ValueError."""
-    return float(convert(float(text), float))
 
 
 def _fields(root: type) -> dict[str, dataclasses.Field[Any]]:

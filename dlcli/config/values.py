@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union
 
-from dlcli.errors import did_you_mean
+from dlcli.errors import did_you_mean, nearest, suggestion
 
 _FRACTION = re.compile(r"\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*/\s*([0-9]*\.?[0-9]+(?:[eE][-+]?[0-9]+)?)\s*")
 _EXAMPLES = {int: "3", float: "0.1 or 8/255", bool: "true", str: "name"}
@@ -43,7 +43,9 @@ def convert(value: Any, annotation: Any) -> Any:
     return value
 
 
-def mistakes_in(values: Mapping[str, Any], owner: type, *, prefix: str, ignore: frozenset[str] = frozenset()) -> tuple[dict[str, Any], list[str]]:
+def mistakes_in(
+    values: Mapping[str, Any], owner: type, *, prefix: str, ignore: frozenset[str] = frozenset()
+) -> tuple[dict[str, Any], list[str]]:
     """Converts ``values`` for the constructor of ``owner``; returns the converted values and one line per mistake.
 
     Args:
@@ -56,7 +58,10 @@ def mistakes_in(values: Mapping[str, Any], owner: type, *, prefix: str, ignore: 
         path = f"{prefix}.{name}" if prefix else name
         if name not in parameters or name in ignore:
             choices = [f"{prefix}.{known}" if prefix else known for known in parameters if known not in ignore]
-            mistakes.append(f"unknown key '{path}'{did_you_mean(path, choices)}")
+            mistakes.append(f"unknown key '{path}'{near_key(path, choices)}")
+            continue
+        if value == "???":  # what YAML calls a value that must be given
+            mistakes.append(_missing(path))
             continue
         try:
             converted[name] = convert(value, parameters[name])
@@ -65,27 +70,46 @@ def mistakes_in(values: Mapping[str, Any], owner: type, *, prefix: str, ignore: 
     for name, parameter in inspect.signature(owner).parameters.items():
         variadic = parameter.kind in {parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL}
         if parameter.default is parameter.empty and name not in values and name not in ignore and not variadic:
-            path = f"{prefix}.{name}" if prefix else name
-            mistakes.append(f"missing value for '{path}'; write {path}=VALUE")
+            mistakes.append(_missing(f"{prefix}.{name}" if prefix else name))
     return converted, mistakes
+
+
+def near_key(key: str, known: Sequence[str]) -> str:
+    """Returns what to type instead of the unknown dotted ``key``: a near name beside it, else what there is beside it, or where
+    nothing is beside it its last part elsewhere."""
+    head, _, last = key.rpartition(".")
+    beside = {path.rpartition(".")[2]: path for path in known if path.rpartition(".")[0] == head}
+    close = [beside[name] for name in nearest(last, beside)]
+    if not close and head and beside:
+        return f"; {head} has {', '.join(list(beside)[:12])}"
+    if not close:
+        parts = nearest(last, [path.rpartition(".")[2] for path in known])
+        close = [path for part in parts for path in known if path.rpartition(".")[2] == part][:3]
+    if not close:
+        return "; --cfg job prints all keys"
+    return suggestion(list(dict.fromkeys(close)))
+
+
+def _missing(path: str) -> str:
+    return f"missing value for '{path}'; write {path}=VALUE"
 
 
 def constructor_parameters(owner: type) -> dict[str, Any]:
     """Returns the constructor's parameter names with their annotations (Any where there is none)."""
     try:
-        if dataclasses.is_dataclass(owner):
-            hints = typing.get_type_hints(owner)
-        else:
-            hints = typing.get_type_hints(owner.__init__)  # type: ignore[misc]
+        hints = typing.get_type_hints(owner if dataclasses.is_dataclass(owner) else owner.__init__)  # type: ignore[misc]
     except (NameError, TypeError):  # annotations that exist for type checkers only
         hints = {}
-    names = [name for name, parameter in inspect.signature(owner).parameters.items() if parameter.kind is not parameter.VAR_KEYWORD]
-    return {name: hints.get(name, Any) for name in names}
+    parameters = inspect.signature(owner).parameters.values()
+    return {entry.name: hints.get(entry.name, Any) for entry in parameters if entry.kind is not entry.VAR_KEYWORD}
 
 
 def _convert_union(value: Any, members: tuple[Any, ...]) -> Any:
     if value is None and type(None) in members:
         return None
+    # A tensor or module in the annotation, as in torch's ``lr: float | Tensor``, is no licence for any value.
+    plain = [member for member in members if member in _WORDS or typing.get_origin(member) is not None]
+    members = tuple(plain) if plain else members
     # An exact match goes first, so that 1 stays a count and 1.0 a fraction in ``int | float``.
     exact = [member for member in members if member in _WORDS and type(value) is member]
     reasons: list[str] = []
