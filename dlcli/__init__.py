@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dlcli.contracts import Classifier
     from dlcli.runs.record import Result
 
+# What makes many runs, none, or prints.
+_COMMAND_LINE_ONLY = {"multirun", "seeds", "cfg", "package", "info", "dry_run", "json", "resume"}
 __all__ = ["attack", "evaluate", "explain", "finetune", "load", "train"]
 
 
@@ -25,7 +27,10 @@ def train(experiment: str = "mnist", *overrides: str, **settings: Any) -> Result
     Args:
         experiment: an entry of ``configs/experiment``.
         overrides: ``"optimizer.lr=0.05"`` and the like.
-        settings: any flag of ``dl train`` (``epochs=2``, ``seed=1``) or root key.
+        settings: any flag of ``dl train`` (``epochs=2``, ``seed=1``) or group (``model="mlp"``).
+
+    Raises:
+        dlcli.errors.DlcliError: where ``dl train`` would say so.
     """
     return _run("train", [experiment, *overrides], settings)
 
@@ -62,19 +67,24 @@ def load(reference: Result | str, *, checkpoint: str = "best", device: str = "au
 def _run(verb: str, words: list[str], settings: dict[str, Any]) -> Result:
     from dlcli.cli.options import FLAGS
     from dlcli.cli.verbs import run_verb
+    from dlcli.config.catalog import groups_of
     from dlcli.errors import UsageError, did_you_mean
 
     flags = FLAGS[verb]
     values = {name: flag.default for name, flag in flags.items()} | {"quiet": True}
     for name, value in settings.items():
         own = name if name in flags else next((known for known, flag in flags.items() if flag.key == name), None)
-        if own is None:
-            raise UsageError(f"{verb} has no setting '{name}'{did_you_mean(name, flags)}", hint='write others as "key=value" strings')
-        values[own] = _reference(value) if own in {"run", "start_from"} and value is not None else value
-    results: list[Result] = run_verb(verb, words, values)
-    if not results or results[0] is None:
-        raise UsageError(f"{verb} made no single run; sweeps and dry runs belong on the command line")
-    return results[0]
+        if own in _COMMAND_LINE_ONLY:
+            raise UsageError(f"{name} belongs on the command line; {verb}() makes one run", hint="call it once per run")
+        if own is not None:
+            values[own] = _reference(value) if own in {"run", "start_from"} and value is not None else value
+        elif name in groups_of(verb):
+            words = [*words, f"{name}={value}"]
+        else:
+            known = [*flags, *groups_of(verb)]
+            raise UsageError(f"{verb} has no setting '{name}'{did_you_mean(name, known)}", hint='others as "key=value"')
+    result: Result = run_verb(verb, words, values)[0]
+    return result
 
 
 def _reference(value: Any) -> str:

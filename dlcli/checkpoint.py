@@ -2,15 +2,17 @@
 
 A checkpoint is a few named files: ``model.safetensors`` (raw weights), ``ema.safetensors`` and ``optim.safetensors``
 (where they exist), ``state.json`` (position, data spec, model node) and ``MANIFEST.json`` (size and sha256 of each).
-The manifest is checked against the very bytes that are parsed, so a flipped bit is refused, not loaded.
+The manifest is checked against the very bytes that are parsed, so a flipped bit is refused, not loaded. That guards
+against accidents; what an attacker may write is held back by there being no pickle, and by the builder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import safetensors.torch
@@ -24,7 +26,9 @@ from dlcli.errors import DataError
 SCHEMA = 1
 MANIFEST = "MANIFEST.json"
 _STATE = "state.json"
-_TENSOR_FILES = {"model": "model.safetensors", "ema": "ema.safetensors", "optimizer": "optim.safetensors"}
+_MODEL = "model.safetensors"
+_TENSOR_FILES = {"model": _MODEL, "ema": "ema.safetensors", "optimizer": "optim.safetensors"}
+Number = int | float | bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,8 @@ class Checkpoint:
     Args:
         model: raw weights and buffers by name.
         ema: averaged weights and buffers, or None.
-        optimizer: optimizer state as ``"parameter name/state name"`` → tensor, or None where only the model is kept.
+        optimizer: the tensors of :class:`OptimizerState`, or None where only the model is kept.
+        optimizer_numbers: its plain numbers.
         spec: the data that the model was trained on.
         preprocessing: what stands before the network.
         node: the configuration that builds the network, plain data with ``_target_``.
@@ -48,6 +53,7 @@ class Checkpoint:
     progress: Mapping[str, Any]
     ema: Mapping[str, Tensor] | None = None
     optimizer: Mapping[str, Tensor] | None = None
+    optimizer_numbers: Mapping[str, Number] = field(default_factory=dict)
 
     @property
     def weights(self) -> Mapping[str, Tensor]:
@@ -58,8 +64,8 @@ class Checkpoint:
 def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
     """Returns the checkpoint's files by name, the manifest last. The same state gives the same bytes."""
     files = {}
-    for field, name in _TENSOR_FILES.items():
-        tensors = getattr(checkpoint, field)
+    for kind, name in _TENSOR_FILES.items():
+        tensors = getattr(checkpoint, kind)
         if tensors is not None:
             own = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
             files[name] = safetensors.torch.save(own)
@@ -73,6 +79,7 @@ def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
             "std": list(preprocessing.std),
         },
         "model": dict(checkpoint.node),
+        "optimizer": dict(checkpoint.optimizer_numbers),
         "progress": dict(checkpoint.progress),
     }
     files[_STATE] = _json_bytes(state)
@@ -89,24 +96,25 @@ def unpack(files: Mapping[str, bytes], *, source: str) -> Checkpoint:
     """
     verify(files, source=source)
     state = _parsed(files[_STATE], f"{source}/{_STATE}")
-    if state.get("schema") != SCHEMA:
-        raise DataError(
-            f"{source} has schema {state.get('schema')!r}, this dlcli reads schema {SCHEMA}",
-            hint="use the dlcli version that wrote it, or a newer one",
-        )
-    tensors = {field: _tensors(files.get(name), f"{source}/{name}") for field, name in _TENSOR_FILES.items()}
+    _check_schema(state, source)
+    tensors = {kind: _tensors(files[name], f"{source}/{name}") for kind, name in _TENSOR_FILES.items() if name in files}
     try:
-        shown = state["preprocessing"]
+        spec, shown = DataSpec.from_dict(state["spec"]), state["preprocessing"]
+        mean, std = (tuple(map(float, shown[name])) for name in ("mean", "std"))
+        preprocessing = Preprocessing(tuple(map(int, shown["shape"])), mean, std)
+        _check_sizes(spec)
+        _check_sizes(preprocessing)
         return Checkpoint(
-            model=tensors["model"] or {},
-            ema=tensors["ema"],
-            optimizer=tensors["optimizer"],
-            spec=DataSpec.from_dict(state["spec"]),
-            preprocessing=Preprocessing(tuple(shown["shape"]), tuple(shown["mean"]), tuple(shown["std"])),
+            model=tensors["model"],
+            ema=tensors.get("ema"),
+            optimizer=tensors.get("optimizer"),
+            optimizer_numbers=dict(state.get("optimizer", {})),
+            spec=spec,
+            preprocessing=preprocessing,
             node=dict(state["model"]),
             progress=dict(state["progress"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{source}/{_STATE} lacks or garbles {error}; expected a dlcli checkpoint") from error
 
 
@@ -114,61 +122,127 @@ def verify(files: Mapping[str, bytes], *, source: str) -> None:
     """Compares every file with the manifest. Raises DataError naming the first one that differs."""
     if MANIFEST not in files:
         raise DataError(f"{source} has no {MANIFEST}; expected a dlcli checkpoint folder")
-    manifest = _parsed(files[MANIFEST], f"{source}/{MANIFEST}")
-    seal = manifest.pop("seal", None)
-    if files[MANIFEST] != _sealed(manifest) or not isinstance(seal, str):
-        raise DataError(f"{source}/{MANIFEST} is damaged: its own sha256 does not match")
-    entries = manifest.get("files", {})
+    entries = _entries(files[MANIFEST], source)
     unknown = sorted(set(files) - set(entries) - {MANIFEST})
     if unknown:
         raise DataError(f"{source} holds {unknown[0]}, which its manifest does not name")
-    for name, entry in entries.items():
+    for name, (size, digest) in entries.items():
         data = files.get(name)
         if data is None:
             raise DataError(f"{source}/{name} is missing; its manifest names it")
         found = hashlib.sha256(data).hexdigest()
-        if found != entry["sha256"]:
-            raise DataError(
-                f"{source}/{name} is damaged: expected sha256 {entry['sha256'][:16]}… ({entry['size']} bytes), "
-                f"found {found[:16]}… ({len(data)} bytes)"
-            )
+        if found != digest:
+            wanted = f"expected sha256 {digest[:16]}… ({size} bytes), found {found[:16]}… ({len(data)} bytes)"
+            raise DataError(f"{source}/{name} is damaged: {wanted}")
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Returns the optimizer's state as ``"parameter name/state name"`` → tensor.
+@dataclass(frozen=True)
+class OptimizerState:
+    """What an optimizer keeps for each parameter, by ``"parameter name/state name"``.
 
-    Raises ValueError where the optimizer was not given named parameters.
+    Args:
+        tensors: momentum buffers, step counters and the like.
+        numbers: what some optimizers keep as a plain number or as None.
     """
-    tensors = {}
+
+    tensors: Mapping[str, Tensor]
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+
+
+def optimizer_state(optimizer: torch.optim.Optimizer) -> OptimizerState:
+    """Returns the optimizer's state, not copied.
+
+    Raises:
+        ValueError: the optimizer was not given named parameters, or keeps something that is no tensor and no number.
+    """
+    tensors: dict[str, Tensor] = {}
+    numbers: dict[str, Number] = {}
+    for name, parameter in _named_parameters(optimizer):
+        for kind, value in optimizer.state.get(parameter, {}).items():
+            if isinstance(value, Tensor):
+                tensors[f"{name}/{kind}"] = value
+            elif value is None or isinstance(value, int | float):
+                numbers[f"{name}/{kind}"] = value
+            else:
+                what = f"{type(optimizer).__name__} keeps a {type(value).__name__} as '{kind}'"
+                raise ValueError(f"{what}; only tensors and numbers go into a checkpoint")
+    return OptimizerState(tensors, numbers)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: OptimizerState, *, source: str) -> None:
+    """Puts back what :func:`optimizer_state` returned. Raises DataError where it belongs to other parameters."""
+    entries: dict[str, dict[str, Any]] = {}
+    for key, value in {**state.tensors, **state.numbers}.items():
+        name, _, kind = key.rpartition("/")
+        entries.setdefault(name, {})[kind] = value
+    parameters = dict(_named_parameters(optimizer))
+    if unknown := sorted(entries.keys() - parameters.keys()):
+        raise DataError(f"{source}: the optimizer's state names '{unknown[0]}', which it does not train")
+    own = optimizer.state_dict()
+    own["state"] = {}
+    for group in own["param_groups"]:
+        for name, position in zip(group["param_names"], group["params"], strict=True):
+            if name in entries:
+                own["state"][position] = {kind: _laid_out(value, parameters[name]) for kind, value in entries[name].items()}
+    optimizer.load_state_dict(own)
+
+
+def _named_parameters(optimizer: torch.optim.Optimizer) -> Iterator[tuple[str, Tensor]]:
     for group in optimizer.param_groups:
-        for name, parameter in zip(group["param_names"], group["params"], strict=True):
-            for key, value in optimizer.state.get(parameter, {}).items():
-                tensors[f"{name}/{key}"] = torch.as_tensor(value) if value is not None else torch.empty(0)
-    return tensors
+        if "param_names" not in group:
+            raise ValueError("the optimizer must be given named parameters: model.named_parameters()")
+        yield from zip(group["param_names"], group["params"], strict=True)
 
 
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Puts back what :func:`optimizer_tensors` returned, each tensor beside its parameter."""
-    for group in optimizer.param_groups:
-        for name, parameter in zip(group["param_names"], group["params"], strict=True):
-            own = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
-            if own:
-                optimizer.state[parameter] = {key: _beside(parameter, key, value) for key, value in own.items()}
+def _laid_out(value: Tensor | Number, parameter: Tensor) -> Tensor | Number:
+    """A copy that lies in memory as the parameter does: other strides take other kernels, and the last bits may differ."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.shape != parameter.shape:
+        return value.clone()
+    return torch.empty_like(parameter, dtype=value.dtype, device=value.device, requires_grad=False).copy_(value)
 
 
-def _beside(parameter: Tensor, key: str, value: Tensor) -> Tensor | None:
-    if value.numel() == 0 and parameter.numel() != 0:
-        return None  # what an optimizer keeps as None, such as an unused momentum buffer
-    # Step counters stay on the CPU, as torch's optimizers keep them there unless they are fused or capturable.
-    return value.clone() if key == "step" else value.to(parameter.device, copy=True).view_as(parameter)
+def _check_sizes(values: DataSpec | Preprocessing) -> None:
+    """Raises ValueError where the numbers about an example contradict each other."""
+    if not values.shape or min(values.shape) < 1 or not len(values.mean) == len(values.std) == values.shape[0]:
+        raise ValueError(f"shape {values.shape} with {len(values.mean)} means and {len(values.std)} stds")
+    if not all(map(math.isfinite, values.mean)) or not all(0 < value < math.inf for value in values.std):
+        raise ValueError("mean or std, which must be finite, and std positive")
 
 
-def _tensors(data: bytes | None, source: str) -> dict[str, Tensor] | None:
-    if data is None:
-        return None
+def _check_schema(content: Mapping[str, Any], source: str) -> None:
+    if content.get("schema") != SCHEMA:
+        raise DataError(
+            f"{source} has schema {content.get('schema')!r}, this dlcli reads schema {SCHEMA}",
+            hint="use the dlcli version that wrote it, or a newer one",
+        )
+
+
+def _entries(data: bytes, source: str) -> dict[str, tuple[int, str]]:
+    """The manifest's files: name → (size, sha256). Raises DataError."""
+    manifest = _parsed(data, f"{source}/{MANIFEST}")
+    seal = manifest.pop("seal", None)
+    try:
+        intact = isinstance(seal, str) and data == _sealed(manifest)
+    except (ValueError, RecursionError):
+        intact = False
+    if not intact:
+        raise DataError(f"{source}/{MANIFEST} is damaged: its own sha256 does not match")
+    _check_schema(manifest, source)
+    try:
+        entries = {str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in manifest["files"].items()}
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{source}/{MANIFEST} lacks or garbles {error}; expected a dlcli checkpoint") from error
+    if missing := [name for name in (_MODEL, _STATE) if name not in entries]:
+        raise DataError(f"{source}/{MANIFEST} names no {missing[0]}; expected a dlcli checkpoint")
+    return entries
+
+
+def _tensors(data: bytes, source: str) -> dict[str, Tensor]:
     try:
         return dict(safetensors.torch.load(data))
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise DataError(f"{source} is not a safetensors file: {error}") from error
 
 

@@ -120,11 +120,7 @@ class Augment(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule(ABC):
-    """Learning-rate multiplier over a run.
-
-    Args:
-        total_steps: optimizer steps of the whole run; given at build time.
-    """
+    """Learning-rate multiplier over a run of ``total_steps`` optimizer steps, which are given at build time."""
 
     total_steps: int
 
@@ -212,8 +208,7 @@ class Metric:
     """A number with its uncertainty.
 
     Args:
-        value: the estimate.
-        low, high: its 95 % interval; None where unknown.
+        low, high: the 95 % interval of ``value``; None where unknown.
         n: examples that it rests on.
         method: how the interval was made ("wilson", "bootstrap", "t"); None without one.
     """
@@ -248,13 +243,7 @@ class Attack(Protocol):
     def threat(self) -> Threat: ...
 
     def __call__(
-        self,
-        model: nn.Module,
-        inputs: Tensor,
-        targets: Tensor,
-        *,
-        rng: SampleKeys | None = None,
-        goals: Tensor | None = None,
+        self, model: nn.Module, inputs: Tensor, targets: Tensor, *, rng: SampleKeys | None = None, goals: Tensor | None = None
     ) -> Tensor:
         """Returns adversarial inputs, same shape, inside the box and the threat's ball; ``goals`` are target classes."""
 
@@ -291,10 +280,9 @@ def keys_or_default(rng: SampleKeys | None, inputs: Tensor) -> SampleKeys:
 
 @contextmanager
 def borrowed(model: nn.Module) -> Iterator[None]:
-    """Lends a model for attacking or explaining it: evaluation mode, no gradients for its parameters.
+    """Lends a model for attacking or explaining it: evaluation mode (BatchNorm's buffers stay), no parameter gradients.
 
-    Gives back, also after an exception, each module's training flag and each parameter's ``requires_grad`` and
-    ``.grad``. In evaluation mode BatchNorm's buffers do not move.
+    Gives back, also after an exception, each module's training flag and each parameter's ``requires_grad`` and ``.grad``.
     """
     modes = [(module, module.training) for module in model.modules()]
     parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]

@@ -45,7 +45,8 @@ def seed_step(seed: int, purpose: str, step: int) -> None:
 @contextmanager
 def borrowed_rng() -> Iterator[None]:
     """Gives torch's global generators (CPU and current CUDA devices) back as they were, also after an exception."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    initialized = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = list(range(torch.cuda.device_count())) if initialized else []
     with torch.random.fork_rng(devices=devices):
         yield
 

@@ -66,9 +66,13 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             report = attacked.report
             talk.show(metrics_table(f"{name} on {subject.loaded.name} (n = {len(report.targets)})", metrics, _LABELS))
-            talk.line(f"cost: {report.forwards} forward and {report.backwards} backward passes of one example · {result.seconds:.1f} s")
+            talk.line(
+                f"cost: {report.forwards} forward and {report.backwards} backward passes of one example · {result.seconds:.1f} s"
+            )
             talk.line(f"attack run: {run.path}")
-            talk.next_commands(("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius"))
+            talk.next_commands(
+                ("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius")
+            )
             return result
 
 
@@ -122,9 +126,9 @@ def _attacked(subject: Subject, chosen: Attack, settings: AttackSettings, flag: 
 
 def _joined(parts: list[AttackReport]) -> AttackReport:
     names = ("inputs", "adversarial", "targets", "clean", "attacked", "distances", "index")
-    tensors = (torch.cat([getattr(part, name) for part in parts]) for name in names)
+    tensors: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
     forwards, backwards = sum(part.forwards for part in parts), sum(part.backwards for part in parts)
-    return AttackReport(*tensors, forwards=forwards, backwards=backwards)
+    return AttackReport(**tensors, forwards=forwards, backwards=backwards)
 
 
 def _pictures(run: Run, attacked: Attacked, spec: DataSpec, chosen: Attack, talk: Talk) -> dict[str, str]:

@@ -20,7 +20,7 @@ from dlcli.config.schema import Invocation
 from dlcli.contracts import Metric, Predictions, Split, predicted_classes, probabilities
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.fit import Progress
-from dlcli.errors import DataError
+from dlcli.errors import DataError, StorageError
 from dlcli.metrics.summary import classification_metrics
 from dlcli.report import plots, terminal
 from dlcli.report.images import to_uint8
@@ -39,21 +39,23 @@ class Mistakes:
 
 
 def conclude_fit(
-    run: Run, job: Job, progress: Progress, invocation: Invocation, talk: Talk, flag: StopFlag, *, started: float, training: float
+    run: Run, job: Job, progress: Progress, *, invocation: Invocation, talk: Talk, flag: StopFlag, started: float, training: float
 ) -> Result:
     """Tests the best weights, writes plots and ``result.json``, and says how it went."""
     _take_best(run, job, progress, talk)
     predictions = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
     metrics = classification_metrics(predictions, job.bundle.spec.classes, split="test")
     if progress.best_value is not None:
-        metrics[job.plan.monitor] = Metric(progress.best_value, n=len(job.bundle.val))
+        metrics[job.plan.monitored] = Metric(progress.best_value, n=len(job.bundle.val))
     lines = read_metrics(run)
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines))}
     seconds = time.perf_counter() - started
     result = finished(run, invocation, seconds=seconds, metrics=metrics, files=files)
     verb = run.information["verb"]
     test = terminal.interval(metrics["test/accuracy"])
-    talk.line(f"test accuracy {test} (n = {len(predictions.targets)}) · {training:.1f} s training, {seconds:.1f} s in all", style="bold")
+    talk.line(
+        f"test accuracy {test} (n = {len(predictions.targets)}) · {training:.1f} s training, {seconds:.1f} s in all", style="bold"
+    )
     if talk.shows_pictures:
         show_curve(lines, talk)
         show_predictions(job.bundle.test, predictions, job.bundle.spec.classes, talk)
@@ -112,8 +114,8 @@ def _take_best(run: Run, job: Job, progress: Progress, talk: Talk) -> None:
     name = checkpoint_name(progress.best_step if progress.best_step is not None else progress.step)
     try:
         checkpoint = unpack(read_checkpoint(run.path, name), source=f"{run.path}/checkpoints/{name}")
-    except DataError as error:
-        talk.warn(error.message)
+    except (DataError, StorageError) as error:
+        talk.warn(f"the best checkpoint cannot be used: {error.message}; testing the newest instead")
         found = newest_good(run.path, talk)
         if found is None:
             raise

@@ -31,7 +31,8 @@ class Talk:
     @property
     def shows_pictures(self) -> bool:
         """Pictures need a terminal with colours, and someone who wants them."""
-        return self.console.is_terminal and not self.quiet and not os.environ.get("NO_COLOR") and not self.console.is_dumb_terminal
+        colours = self.console.is_terminal and not self.console.is_dumb_terminal and not os.environ.get("NO_COLOR")
+        return colours and not self.quiet
 
     def line(self, text: str, *, style: str = "") -> None:
         """Prints one line."""
@@ -65,7 +66,12 @@ class Talk:
         if self.quiet or not self.console.is_terminal:
             yield Bar(None, None)
             return
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TextColumn("{task.fields[detail]}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+        )
         with Progress(*columns, TimeRemainingColumn(compact=True), console=self.console, transient=True) as live:
             task = live.add_task(unit, total=total, completed=done, detail="")
             yield Bar(live, task)

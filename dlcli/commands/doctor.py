@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import platform as system
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,21 +26,25 @@ def examine() -> list[dict[str, Any]]:
     """Returns one item per thing looked at: {"what", "ok", "state"}."""
     device = choose_device("auto")
     versions = describe_environment()["versions"]
-    free = platform.free_bytes(_existing(str(runs_root())))
+    free = platform.free_bytes(_existing(runs_root()))
     items = [_item("python", True, f"{versions['python']} on {system.system()} {system.machine()}")]
     items += [_item(name, text != "not installed", text) for name, text in versions.items() if name != "python"]
     items.append(_item("device", True, describe_device(device)))
-    items.append(_item("bf16 units", has_fast_bf16(device), "yes" if has_fast_bf16(device) else "no: keep trainer.precision=fp32"))
+    fast = has_fast_bf16(device)
+    items.append(_item("bf16 units", fast, "yes" if fast else "no: keep trainer.precision=fp32"))
     items.append(_item("threads", True, f"{torch.get_num_threads()} of {os.cpu_count()} cores"))
-    items.append(_item("disk", free is None or free > 10**9, "unknown" if free is None else f"{free / 1e9:.1f} GB free for {runs_root()}"))
-    items.append(_item("runs writable", os.access(_existing(str(runs_root())), os.W_OK), str(runs_root())))
+    space = "unknown" if free is None else f"{free / 1e9:.1f} GB free for {runs_root()}"
+    items.append(_item("disk", free is None or free > 10**9, space))
+    items.append(_item("runs writable", os.access(_existing(runs_root()), os.W_OK), str(runs_root())))
     data = ASSETS / "mnist"
     size = sum(file.stat().st_size for file in data.glob("*.gz")) if data.is_dir() else 0
     items.append(_item("data mnist", size > 0, f"shipped, {size / 1e6:.1f} MB" if size else "missing: reinstall dlcli (12 MB)"))
     items.append(_item("data digits", importlib.util.find_spec("sklearn") is not None, "comes with scikit-learn"))
     weights = ASSETS / "builtin" / "mnist" / "model.safetensors"
-    there = weights.is_file()
-    items.append(_item("weights builtin:mnist", there, f"shipped, {weights.stat().st_size / 1e3:.0f} kB" if there else "missing: reinstall dlcli"))
+    size = weights.stat().st_size if weights.is_file() else 0
+    items.append(
+        _item("weights builtin:mnist", size > 0, f"shipped, {size / 1e3:.0f} kB" if size else "missing: reinstall dlcli")
+    )
     for module, (what, cost) in _OPTIONAL.items():
         there = _installed(module)
         items.append(_item(what, there, "installed" if there else f"not installed: {cost}"))
@@ -57,11 +62,9 @@ def _installed(module: str) -> bool:
         return False
 
 
-def _existing(path: str) -> Any:
+def _existing(path: Path) -> Path:
     """The nearest folder above that exists."""
-    from pathlib import Path
-
-    folder = Path(path).absolute()
+    folder = path.absolute()
     while not folder.exists():
         folder = folder.parent
     return folder

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from rich.console import RenderableType
+
 from dlcli.commands.conclude import show_predictions
 from dlcli.commands.console import Talk, metrics_table
 from dlcli.commands.session import finished, recorded
@@ -44,9 +46,14 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             return None
         loaded, classes, split = subject.loaded, subject.loaded.model.spec.classes, settings.split
         with recorded(settings, invocation, name=loaded.name, parent=loaded.reference, device=subject.device) as run:
-            what, advice = f"evaluating {settings.batch_size} examples at once", f"--batch-size {max(1, settings.batch_size // 4)}"
+            what, advice = (
+                f"evaluating {settings.batch_size} examples at once",
+                f"--batch-size {max(1, settings.batch_size // 4)}",
+            )
             with memory_errors(what, advice):
-                predictions = joined(evaluate_split(loaded.model, subject.split, batch_size=settings.batch_size, check=flag.check))
+                predictions = joined(
+                    evaluate_split(loaded.model, subject.split, batch_size=settings.batch_size, check=flag.check)
+                )
             metrics = classification_metrics(predictions, classes, split=split)
             confusion = confusion_matrix(predictions, len(classes))
             files = {
@@ -65,7 +72,7 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             return result
 
 
-def _class_table(classes: tuple[str, ...], metrics: dict[str, Metric], split: str) -> object:
+def _class_table(classes: tuple[str, ...], metrics: dict[str, Metric], split: str) -> RenderableType:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)

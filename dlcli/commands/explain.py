@@ -44,7 +44,10 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
             return None
         name = invocation.choices.get("explainer", "explainer")
         with recorded(settings, invocation, name=name, parent=subject.loaded.reference, device=subject.device) as run:
-            what, advice = f"explaining {settings.batch_size} examples at once", f"--batch-size {max(1, settings.batch_size // 4)}"
+            what, advice = (
+                f"explaining {settings.batch_size} examples at once",
+                f"--batch-size {max(1, settings.batch_size // 4)}",
+            )
             with memory_errors(what, advice):
                 parts = list(
                     attribute(
@@ -65,7 +68,10 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
                 talk.warn(f"{empty} of {len(report.maps)} maps are all zero: no positive evidence at this layer")
             talk.line(f"{len(report.maps)} maps of the predicted class · {result.seconds:.1f} s")
             talk.line(f"explain run: {run.path}")
-            talk.next_commands(("dl explain saliency", "single pixels instead of regions"), ("dl attack fgsm", "how little must change to fool it"))
+            talk.next_commands(
+                ("dl explain saliency", "single pixels instead of regions"),
+                ("dl attack fgsm", "how little must change to fool it"),
+            )
             return result
 
 

@@ -67,7 +67,9 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
             progress = Progress()
             training = run_fit(run, job, progress, talk=talk, flag=flag)
             flag.check()
-            return conclude_fit(run, job, progress, invocation, talk, flag, started=started, training=training)
+            return conclude_fit(
+                run, job, progress, invocation=invocation, talk=talk, flag=flag, started=started, training=training
+            )
 
 
 def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -> FinetuneJob:
@@ -83,7 +85,9 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -
         model = assemble(node, spec, parent.preprocessing, source=loaded.reference)
     head = None if same else f"net.{head_name(model.net)}"
     own = model.state_dict()
-    weights = {name: own[name] if head is not None and name.startswith(f"{head}.") else tensor for name, tensor in parent.weights.items()}
+    weights = {
+        name: own[name] if head is not None and name.startswith(f"{head}.") else tensor for name, tensor in parent.weights.items()
+    }
     load_weights(model, weights, source=loaded.reference)
     return FinetuneJob(prepare(settings, model, bundle, node=node, device=device, talk=talk), loaded, head)
 

@@ -17,7 +17,7 @@ from dlcli.config.bridge import read_stored
 from dlcli.config.build import build
 from dlcli.contracts import Classifier, DataSource, DataSpec, Preprocessing
 from dlcli.engine.device import place
-from dlcli.errors import ConfigError, DataError, UsageError
+from dlcli.errors import ConfigError, DataError, UsageError, did_you_mean
 from dlcli.runs.find import BUILTIN, RunInfo, default_model, find_model
 from dlcli.runs.folder import read_folder
 from dlcli.runs.run import checkpoint_name, checkpoint_names, read_checkpoint
@@ -58,11 +58,15 @@ def load_model(reference: str | None, *, which: str, device: torch.device, talk:
             talk.line(f"no finished run here: using the shipped model {BUILTIN}")
     else:
         run = find_model(reference)
+    if not which.isdecimal() and which not in {"best", "last"}:
+        raise UsageError(f"--checkpoint {which}: expected best, last or a step number{did_you_mean(which, ['best', 'last'])}")
     if run is None:
+        if which.isdecimal():
+            raise UsageError(f"--checkpoint {which}: {BUILTIN} has one checkpoint", hint="leave out --checkpoint")
         return _load_builtin(device)
     checkpoint, name = _chosen_checkpoint(run, which, talk)
     talk.line(f"model: {run.verb} {run.name} {run.id} · {name}")
-    config = read_stored((run.path / "config.yaml").read_bytes(), source=f"{run.path}/config.yaml")
+    config = _stored_config(run)
     model = rebuild(checkpoint, source=str(run.path))
     placed = place(model, device)
     assert isinstance(placed, Classifier)
@@ -138,7 +142,7 @@ def _chosen_checkpoint(run: RunInfo, which: str, talk: Talk) -> tuple[Checkpoint
             if which.isdecimal():
                 raise
             talk.warn(f"{error.message}; taking the newest that verifies")
-    elif which not in {"best", "last"}:
+    elif which.isdecimal():
         steps = ", ".join(str(int(name.removeprefix("step-"))) for name in names)
         raise UsageError(f"--checkpoint {which}: run {run.id} has no such checkpoint", hint=f"best, last or one of {steps}")
     found = newest_good(run.path, talk)
@@ -163,6 +167,17 @@ def _load_builtin(device: torch.device) -> Loaded:
     assert isinstance(model, Classifier)
     data = {"_target_": "dlcli.data.mnist.MNIST", "root": None, "split_seed": 0, "val_size": 5000}
     return Loaded(model.eval(), checkpoint, BUILTIN, BUILTIN.replace(":", "-"), data)
+
+
+def _stored_config(run: RunInfo) -> Mapping[str, Any]:
+    """The configuration that a run was made with; what is wrong with it is the folder's fault, not the user's."""
+    path = run.path / "config.yaml"
+    try:
+        return read_stored(path.read_bytes(), source=str(path))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; expected the configuration of a dlcli run") from error
+    except ConfigError as error:
+        raise DataError(error.message) from error
 
 
 def _mapping(node: Any, run: RunInfo) -> Mapping[str, Any]:

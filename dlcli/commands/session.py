@@ -13,8 +13,9 @@ from dlcli.config.bridge import as_yaml
 from dlcli.config.schema import Invocation, Settings
 from dlcli.contracts import Metric
 from dlcli.engine.device import describe_device
-from dlcli.errors import DlcliError
+from dlcli.errors import DlcliError, Interrupted
 from dlcli.runs import platform
+from dlcli.runs.find import MODEL_VERBS
 from dlcli.runs.record import Result, rerun_command
 from dlcli.runs.run import Run
 
@@ -45,25 +46,34 @@ def recorded(
 
 @contextmanager
 def failing(run: Run) -> Iterator[None]:
-    """Records an exception in the run and lets it go on."""
+    """Records an exception in the run and lets it go on; an interrupted fit is told how it goes on."""
     try:
         yield
     except BaseException as error:
+        if isinstance(error, Interrupted) and error.hint is None and run.information["verb"] in MODEL_VERBS:
+            error.hint = f"dl {run.information['verb']} --resume {run.id}"
         run.fail(error)
         if isinstance(error, DlcliError) and error.code not in {130, 143}:
             error.add_note(f"log: {run.path}/log.txt")
         raise
 
 
-def finished(run: Run, invocation: Invocation, *, seconds: float, metrics: Mapping[str, Metric], files: Mapping[str, str]) -> Result:
+def finished(
+    run: Run, invocation: Invocation, *, seconds: float, metrics: Mapping[str, Metric], files: Mapping[str, str]
+) -> Result:
     """Writes the result, and prints it where ``--json`` asks for it."""
     result = run.finish(seconds=seconds, metrics={name: metric.to_dict() for name, metric in metrics.items()}, files=files)
-    if invocation.json:
-        sys.stdout.buffer.write(result.to_json())
-        sys.stdout.buffer.flush()
+    print_result(result, invocation)
     if invocation.open and files:
         platform.open_with_desktop(run.path / next(iter(files.values())))
     return result
+
+
+def print_result(result: Result, invocation: Invocation) -> None:
+    """Writes ``result.json`` to standard output where ``--json`` asks for it."""
+    if invocation.json:
+        sys.stdout.buffer.write(result.to_json())
+        sys.stdout.buffer.flush()
 
 
 def plain_number(value: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ class StopFlag:
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.number is not None and number == signal.SIGINT:
+            if sys.stderr.isatty():
+                os.write(2, b"\x1b[?25h\n")  # a progress bar hides the cursor
             os._exit(128 + number)
         self.number = number
 

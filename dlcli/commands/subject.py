@@ -32,5 +32,6 @@ def load_subject(settings: UseSettings, talk: Talk) -> Subject:
     total = len(split)
     if settings.limit is not None and settings.limit < total:
         split = split.select(torch.arange(settings.limit))
-    talk.line(f"{describe_device(device)} · {bundle.spec.name} {settings.split}: {plain_number(len(split))} of {plain_number(total)} examples")
+    examples = f"{plain_number(len(split))} of {plain_number(total)} examples"
+    talk.line(f"{describe_device(device)} · {bundle.spec.name} {settings.split}: {examples}")
     return Subject(loaded, split.to(device), device)

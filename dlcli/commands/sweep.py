@@ -11,7 +11,6 @@ from typing import Any
 from dlcli.commands.console import Talk
 from dlcli.config.schema import Invocation
 from dlcli.contracts import Metric
-from dlcli.errors import DlcliError
 from dlcli.metrics.intervals import mean_interval
 from dlcli.report import plots, terminal
 from dlcli.report.text import safe
@@ -25,10 +24,10 @@ _MAIN = ("test/accuracy", "attack/robust_accuracy", "explain/accuracy")
 @contextmanager
 def concluding(invocation: Invocation) -> Iterator[None]:
     """Runs a sweep, then sums up whatever trials there are, also where one of them failed."""
-    failure: DlcliError | None = None
+    failure: Exception | None = None
     try:
         yield
-    except DlcliError as error:
+    except Exception as error:  # noqa: BLE001 - raised again once the other trials are summed up
         failure = error
     trials = sorted(
         (run for run in list_runs(verbs=(invocation.verb,)) if run.information.get("sweep") == invocation.sweep),
@@ -58,7 +57,7 @@ def conclude(invocation: Invocation, trials: list[RunInfo]) -> None:
     }
     write_file_atomically(folder / "sweep.json", (json.dumps(content, indent=1) + "\n").encode())
     talk.show(_table(name, arms, rows))
-    curves = {f"{arm} · {run.id[-6:]}" if len(arms[arm]) > 1 else arm: _lines(run) for arm in arms for run in arms[arm]}
+    curves = {_label(arm, run, arms[arm]): _lines(run) for arm in arms for run in arms[arm]}
     if any(curves.values()):
         write_file_atomically(folder / "curves.png", plots.overlaid_curves(curves, split="val", name="accuracy"))
         points = {label: _points(lines) for label, lines in curves.items()}
@@ -71,6 +70,13 @@ def _arm(run: RunInfo, trials: list[RunInfo]) -> str:
     own = [override for override in run.information.get("overrides", []) if not override.startswith("seed=")]
     shared = set.intersection(*(set(other.information.get("overrides", [])) for other in trials))
     return " ".join(override for override in own if override not in shared) or run.name
+
+
+def _label(arm: str, run: RunInfo, runs: list[RunInfo]) -> str:
+    if len(runs) == 1:
+        return arm
+    seed = next((override for override in run.information.get("overrides", []) if override.startswith("seed=")), run.id[-6:])
+    return f"{arm} · {seed}"
 
 
 def _summary(runs: list[RunInfo], name: str) -> Metric:
@@ -95,8 +101,13 @@ def _table(name: str, arms: Mapping[str, list[RunInfo]], rows: Mapping[str, Metr
 
 def _lines(run: RunInfo) -> list[dict[str, Any]]:
     path = run.path / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_bytes().splitlines()] if path.is_file() else []
+    whole = path.read_bytes().splitlines(keepends=True) if path.is_file() else []
+    return [json.loads(line) for line in whole if line.endswith(b"\n")]
 
 
 def _points(lines: list[dict[str, Any]]) -> list[tuple[float, float]]:
-    return [(line["step"], 100 * line["value"]) for line in lines if (line["split"], line["name"]) == ("val", "accuracy") and line["value"] is not None]
+    return [
+        (line["step"], 100 * line["value"])
+        for line in lines
+        if (line["split"], line["name"]) == ("val", "accuracy") and line["value"] is not None
+    ]

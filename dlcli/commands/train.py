@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from dlcli.checkpoint import Checkpoint
 from dlcli.commands.conclude import conclude_fit
 from dlcli.commands.console import Talk
-from dlcli.commands.models import assemble, load_model, load_weights, newest_good
-from dlcli.commands.session import failing, plain_number, recorded
+from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good
+from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
-from dlcli.commands.training import Job, load_bundle, prepare, restore, run_fit, snapshot
+from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore, run_fit
 from dlcli.config.bridge import read_stored
-from dlcli.config.schema import FitSettings, FinetuneSettings, Invocation, TrainSettings, checked_settings
-from dlcli.contracts import DataBundle, Preprocessing
+from dlcli.config.schema import FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
+from dlcli.contracts import Preprocessing
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.engine.fit import Progress, fit
-from dlcli.errors import ConfigError, DataError, DlcliError, LockedError, UsageError
-from dlcli.randomness import borrowed_rng, key, seed_step
-from dlcli.runs.find import find_unfinished
+from dlcli.errors import ConfigError, DataError, UsageError
+from dlcli.randomness import borrowed_rng, seed_step
+from dlcli.runs.find import MODEL_VERBS, RunInfo, find_unfinished
 from dlcli.runs.record import Result, describe_environment
-from dlcli.runs.run import Run, is_locked
+from dlcli.runs.run import Run, read_config
 
 RESUMABLE_KEYS = ("trainer.max_time", "device")
 
@@ -34,22 +37,19 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
     talk = Talk(quiet=invocation.quiet)
     device = choose_device(settings.device)
     with catching_signals() as flag:
-        job = _job(settings, load_bundle(settings), device, talk)
+        start = (
+            load_model(settings.start_from, which="best", device=device, talk=talk) if settings.start_from is not None else None
+        )
+        job = _job(settings, start, device, talk)
         flag.check()
         name = invocation.choices.get("experiment", job.bundle.spec.name)
         if invocation.dry_run:
             _dry_run(settings, job, talk)
             return None
-        parent = None
-        if settings.start_from is not None:
-            loaded = load_model(settings.start_from, which="best", device=device, talk=talk)
-            load_weights(job.model, loaded.checkpoint.weights, source=f"--from {settings.start_from}")
-            parent = loaded.reference
-        with recorded(
-            settings, invocation, name=name, parent=parent, device=device, fast_dev_run=settings.fast_dev_run
-        ) as run:
+        parent = start.reference if start is not None else None
+        with recorded(settings, invocation, name=name, parent=parent, device=device, fast_dev_run=settings.fast_dev_run) as run:
             announce(run, job, talk)
-            return _fit_and_conclude(run, job, Progress(), settings, invocation, talk, flag)
+            return _fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag)
 
 
 def resume(verb: str, reference: str | None, changes: Sequence[str], invocation: Invocation) -> Result | None:
@@ -63,27 +63,32 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     if info.state == "broken":
         raise DataError(f"{info.path} is not a readable run: {info.problem}")
     if info.verb != verb:
-        raise UsageError(f"run {info.id} is a run of dl {info.verb}", hint=f"dl {info.verb} --resume {info.id}" if info.verb == "finetune" else None)
-    if info.state == "finished":
+        hint = f"dl {info.verb} --resume {info.id}" if info.verb in MODEL_VERBS else "only train and finetune go on"
+        raise UsageError(f"run {info.id} is a run of dl {info.verb}", hint=hint)
+    if info.result is not None:
         talk.line(f"run {info.id} is finished; nothing to do")
-        talk.line(f"longer: dl train {info.name} --from {info.id} trainer.epochs=N")
+        talk.line(f"longer: {_longer(info)}")
+        print_result(info.result, invocation)
         return info.result
-    values = _changed(read_stored((info.path / "config.yaml").read_bytes(), source=f"{info.path}/config.yaml"), changes)
-    settings = checked_settings(verb, values)
+    with _as_data_errors(info.path):
+        values = read_stored(read_config(info.path), source=f"{info.path}/config.yaml")
+        checked_settings(verb, values)
+    settings = checked_settings(verb, _changed(values, changes))
     assert isinstance(settings, FitSettings)
     device = choose_device(settings.device)
     with catching_signals() as flag:
         run = Run.reopen(info.path)
         with failing(run):
             found = newest_good(info.path, talk)
-            job = _resumed_job(settings, run, device, talk)
-            progress = Progress()
-            run.rewind_metrics(0 if found is None else int(found[0].progress.get("metrics_size", 0)))
-            if found is not None:
-                progress = restore(job, found[0])
+            checkpoint, source = (None, "") if found is None else (found[0], f"{info.path}/checkpoints/{found[1]}")
+            with _as_data_errors(info.path):
+                job = _resumed_job(settings, run, checkpoint, device, talk)
+            progress = Progress() if checkpoint is None else restore(job, checkpoint, source=source)
+            run.rewind_metrics(0 if checkpoint is None else metrics_size(checkpoint, source=source))
             warn_of_differences(run, device, talk)
             talk.line(f"resuming {info.id} at step {progress.step} of {job.total_steps}")
-            return _fit_and_conclude(run, job, progress, settings, replace(invocation, verb=verb), talk, flag)
+            flag.check()
+            return _fit_and_conclude(run, job, progress, invocation=replace(invocation, verb=verb), talk=talk, flag=flag)
 
 
 def announce(run: Run, job: Job, talk: Talk) -> None:
@@ -112,47 +117,74 @@ def warn_of_differences(run: Run, device: torch.device, talk: Talk) -> None:
         talk.warn(f"valid, not bit-exact: {', '.join(differs)}")
 
 
-def _job(settings: TrainSettings, bundle: DataBundle, device: torch.device, talk: Talk) -> Job:
+def _job(settings: TrainSettings, start: Loaded | None, device: torch.device, talk: Talk) -> Job:
+    """A fit from fresh weights, or from those of another run."""
+    bundle = load_bundle(settings)
     with borrowed_rng():
         seed_step(settings.seed, "weights", 0)
         model = assemble(settings.model, bundle.spec, Preprocessing.of(bundle.spec))
+    if start is not None:
+        load_weights(model, start.checkpoint.weights, source=f"--from {settings.start_from}")
     return prepare(settings, model, bundle, node=settings.model, device=device, talk=talk)
 
 
-def _resumed_job(settings: FitSettings, run: Run, device: torch.device, talk: Talk) -> Job:
-    """The job as it was at step 0; also right where no checkpoint was ever written."""
+def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None, device: torch.device, talk: Talk) -> Job:
+    """The fit around the network of its checkpoint, which needs no parent any more; as at step 0 where none was written."""
+    if checkpoint is not None:
+        bundle, before = load_bundle(settings), checkpoint.spec
+        if (bundle.spec.name, bundle.spec.shape, bundle.spec.classes) != (before.name, before.shape, before.classes):
+            raise DataError(
+                f"{run.path} was trained on {before.name} with {len(before.classes)} classes; the data are others now"
+            )
+        model = assemble(checkpoint.node, bundle.spec, checkpoint.preprocessing, source=str(run.path))
+        return prepare(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
     if isinstance(settings, FinetuneSettings):
         from dlcli.commands.finetune import finetune_job
 
-        return finetune_job(settings, device, talk).job
+        return finetune_job(replace(settings, run=_parent(settings.run, run)), device, talk).job
     assert isinstance(settings, TrainSettings)
-    try:
-        job = _job(settings, load_bundle(settings), device, talk)
-    except ConfigError as error:
-        raise DataError(f"{run.path}/config.yaml: {error.message}", hint=error.hint) from error
+    start = None
     if settings.start_from is not None:
-        loaded = load_model(str(run.information["parent"]), which="best", device=device, talk=talk)
-        load_weights(job.model, loaded.checkpoint.weights, source=f"--from {settings.start_from}")
-    return job
+        start = load_model(_parent(settings.start_from, run), which="best", device=device, talk=talk)
+    return _job(settings, start, device, talk)
 
 
-def _fit_and_conclude(
-    run: Run, job: Job, progress: Progress, settings: FitSettings, invocation: Invocation, talk: Talk, flag: StopFlag
-) -> Result:
+def _parent(reference: str | None, run: Run) -> str:
+    """The run that this one started from: ``latest`` and names may mean another one by now, a path does not."""
+    return reference if reference is not None and "/" in reference else str(run.information["parent"])
+
+
+def _longer(info: RunInfo) -> str:
+    """The command that trains on from a finished run."""
+    overrides = [str(override) for override in info.information.get("overrides") or []]
+    experiment = next((text.removeprefix("experiment=") for text in overrides if text.startswith("experiment=")), None)
+    words = ["dl", info.verb, *([experiment] if experiment else []), "--from" if info.verb == "train" else "--run", info.id]
+    return " ".join([*words, "trainer.epochs=N"])
+
+
+@contextlib.contextmanager
+def _as_data_errors(path: Path) -> Iterator[None]:
+    """Mistakes in what a run folder says are its own, not the user's."""
+    try:
+        yield
+    except ConfigError as error:
+        raise DataError(f"{path}/config.yaml: {error.message}", hint=error.hint) from error
+
+
+def _fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invocation, talk: Talk, flag: StopFlag) -> Result:
     started = time.perf_counter()
     training = run_fit(run, job, progress, talk=talk, flag=flag)
     flag.check()
-    return conclude_fit(run, job, progress, invocation, talk, flag, started=started, training=training)
+    return conclude_fit(run, job, progress, invocation=invocation, talk=talk, flag=flag, started=started, training=training)
 
 
 def _dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
-    """Prints configuration, sizes and an estimate from a few real steps on a copy; writes nothing."""
+    """Prints configuration, sizes and an estimate from a few real steps; writes nothing. The job is used up."""
     import dataclasses
 
     import yaml
 
     talk.console.print(yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False), end="")
-    state = snapshot(job, Progress())
     progress, ticks = Progress(), []
 
     def stop() -> int | None:
@@ -161,7 +193,6 @@ def _dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
 
     for _ in fit(job.parts, replace(job.plan, log_every=10**9, save_every=None), progress, stop=stop):
         pass
-    restore(job, state)
     steps = len(ticks) - 2
     per_step = (ticks[-1] - ticks[1]) / steps if steps > 0 else ticks[-1] - ticks[0]
     parameters = sum(parameter.numel() for parameter in job.model.parameters())
@@ -188,8 +219,8 @@ def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:
         *path, last = name.split(".")
         for part in path:
             target = target[part]
-        target[last] = yaml.safe_load(text)
+        try:
+            target[last] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(f"{name}={text} cannot be read as a value", hint=f"{name}=60") from error
     return values
-
-
-__all__ = ["DlcliError", "LockedError", "announce", "is_locked", "key", "resume", "train"]

@@ -11,16 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dlcli.checkpoint import Checkpoint, load_optimizer, optimizer_tensors, pack
+from dlcli.checkpoint import Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack
 from dlcli.commands.console import Bar, Talk
+from dlcli.commands.models import load_weights
 from dlcli.commands.signals import StopFlag
 from dlcli.config.build import build
 from dlcli.config.schema import FitSettings
 from dlcli.contracts import Classifier, DataBundle, DataSource, Objective, Predictions, Split
 from dlcli.data.memory import stratified_subset
 from dlcli.engine.device import check_precision, memory_errors, place
-from dlcli.engine.fit import EpochReport, NonFiniteError, Parts, Plan, Progress, SaveDue, StepReport, fit
-from dlcli.errors import DlcliError, Interrupted, UsageError
+from dlcli.engine.fit import Parts, Plan, Progress, fit
+from dlcli.engine.reports import EpochReport, NonFiniteError, SaveDue, StepReport
+from dlcli.errors import DataError, DlcliError, Interrupted, UsageError
 from dlcli.losses.supervised import Supervised
 from dlcli.metrics.accuracy import accuracy
 from dlcli.metrics.calibration import negative_log_likelihood
@@ -60,7 +62,9 @@ def load_bundle(settings: FitSettings) -> DataBundle:
     if count is not None:
         size = max(1, round(count * len(train))) if isinstance(count, float) else count
         if size > len(train):
-            raise UsageError(f"limit_train={size}: {bundle.spec.name} has {len(train)} training examples", hint=f"limit_train={len(train)}")
+            raise UsageError(
+                f"limit_train={size}: {bundle.spec.name} has {len(train)} training examples", hint=f"limit_train={len(train)}"
+            )
         train = train.select(stratified_subset(train.targets, size, seed=settings.seed))
     if settings.overfit is not None:
         size = min(settings.overfit, len(train))
@@ -71,7 +75,9 @@ def load_bundle(settings: FitSettings) -> DataBundle:
     return replace(bundle, train=train, val=val, test=test)
 
 
-def prepare(settings: FitSettings, model: Classifier, bundle: DataBundle, *, node: Mapping[str, Any], device: torch.device, talk: Talk) -> Job:
+def prepare(
+    settings: FitSettings, model: Classifier, bundle: DataBundle, *, node: Mapping[str, Any], device: torch.device, talk: Talk
+) -> Job:
     """Returns a fit of ``model`` on ``bundle``. Raises ConfigError, UsageError."""
     trainer = settings.trainer
     warning = check_precision(trainer.precision, device)
@@ -114,8 +120,8 @@ def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFla
         Interrupted: after saving, where a signal or ``trainer.max_time`` ended it early.
         NonFiniteError: after writing ``nonfinite.json``.
     """
-    per_epoch = job.plan.steps_per_epoch(len(job.parts.train))
     started, first = time.perf_counter(), progress.step
+    saved: dict[str, Any] | None = None
     batch = job.plan.batch_size * job.plan.accumulate
     advice = f"trainer.batch_size={max(1, batch // 4)}" + (" trainer.accumulate=4" if batch >= 4 else "")
     what = f"training with batches of {job.plan.batch_size} {job.bundle.spec.name} examples ({job.plan.precision})"
@@ -125,39 +131,54 @@ def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFla
                 speed = (progress.step - first) * batch / (time.perf_counter() - started)
                 if isinstance(report, SaveDue):
                     _save(run, job, progress)
+                    saved = progress.to_dict()
                     if report.reason is not None:
                         raise _stopped(run, report, job)
                 else:
-                    _tell(run, report, job, talk, bar, speed)
+                    _tell(run, report, job, talk=talk, bar=bar, speed=speed)
         except NonFiniteError as error:
             run.write("nonfinite.json", (json.dumps(error.dump, indent=1) + "\n").encode())
             raise
-    if progress.step % per_epoch or not (run.checkpoint_folder / f"step-{progress.step:08d}").exists():
+    if saved != progress.to_dict():
+        # Resumed behind the last step: the process before may have been killed between checkpoint and index.
         _save(run, job, progress)
     return time.perf_counter() - started
 
 
-def restore(job: Job, checkpoint: Checkpoint) -> Progress:
-    """Puts a checkpoint's state into the parts; returns where the fit stood."""
-    job.model.load_state_dict(dict(checkpoint.model))
-    load_optimizer(job.parts.optimizer, checkpoint.optimizer or {})
-    if isinstance(job.parts.average, WeightAverage) and checkpoint.ema is not None:
-        job.parts.average.load(checkpoint.ema)
-    return Progress.from_dict(checkpoint.progress)
+def restore(job: Job, checkpoint: Checkpoint, *, source: str) -> Progress:
+    """Puts a checkpoint's state into the parts; returns where the fit stood. Raises DataError where the two do not fit."""
+    load_weights(job.model, checkpoint.model, source=source)
+    state = OptimizerState(checkpoint.optimizer or {}, checkpoint.optimizer_numbers)
+    load_optimizer(job.parts.optimizer, state, source=source)
+    if isinstance(job.parts.average, WeightAverage):
+        job.parts.average.load(checkpoint.ema or {})
+    progress = Progress.from_dict(checkpoint.progress)
+    if not 0 <= progress.step <= job.total_steps:
+        raise DataError(f"{source} is at step {progress.step}; expected 0 … {job.total_steps}")
+    return progress
 
 
 def snapshot(job: Job, progress: Progress, *, metrics_size: int = 0) -> Checkpoint:
-    """Returns the state of a fit as a checkpoint."""
-    average = job.parts.average
+    """Returns the state of a fit as a checkpoint; its tensors are not copies."""
+    average, optimizer = job.parts.average, optimizer_state(job.parts.optimizer)
     return Checkpoint(
         model=job.model.state_dict(),
         ema=average.tensors() if average is not None else None,
-        optimizer=optimizer_tensors(job.parts.optimizer),
+        optimizer=optimizer.tensors,
+        optimizer_numbers=optimizer.numbers,
         spec=job.bundle.spec,
         preprocessing=job.model.preprocessing,
         node=job.node,
         progress={**progress.to_dict(), "metrics_size": metrics_size},
     )
+
+
+def metrics_size(checkpoint: Checkpoint, *, source: str) -> int:
+    """Returns how long ``metrics.jsonl`` was when the checkpoint was made, in bytes. Raises DataError."""
+    size = checkpoint.progress.get("metrics_size")
+    if not isinstance(size, int):
+        raise DataError(f"{source} says metrics_size={size!r}; expected a number of bytes")
+    return size
 
 
 def _save(run: Run, job: Job, progress: Progress) -> None:
@@ -173,11 +194,12 @@ def _stopped(run: Run, report: SaveDue, job: Job) -> DlcliError:
     return DlcliError(f"stopped by trainer.max_time={job.plan.max_time:g} s; {where}", hint=f"{hint} trainer.max_time=null")
 
 
-def _tell(run: Run, report: StepReport | EpochReport, job: Job, talk: Talk, bar: Bar, speed: float) -> None:
+def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, bar: Bar, speed: float) -> None:
     line: dict[str, Any] = {"step": report.step, "epoch": report.epoch}
     clock = {"time": round(time.time(), 3)}
     if isinstance(report, StepReport):
         run.log({**line, "split": "train", "name": "loss", "value": report.loss, **clock})
+        run.log({**line, "split": "train", "name": "lr", "value": report.learning_rate, **clock})
         epoch = f"epoch {report.epoch + 1}/{job.plan.epochs}"
         bar.at(report.step, f"{epoch} · loss {report.loss:.3f} · accuracy {100 * report.accuracy:.1f} % · {speed:,.0f}/s")
         return

@@ -52,6 +52,8 @@ def attribute(
             maps = explainer(model, batch.inputs, predicted, rng=SampleKeys(seed, batch.index)).detach()
         wanted = (len(batch.inputs), *batch.inputs.shape[-2:]) if batch.inputs.ndim == 4 else tuple(batch.inputs.shape)
         if tuple(maps.shape) != wanted or not torch.isfinite(maps).all():
-            raise ComputeError(f"the explainer returned maps of shape {tuple(maps.shape)} or not finite; expected finite {wanted}")
+            raise ComputeError(
+                f"the explainer returned maps of shape {tuple(maps.shape)} or not finite; expected finite {wanted}"
+            )
         tensors = (batch.inputs, maps.float(), batch.targets, predicted, confidence, batch.index)
         yield ExplainReport(*(tensor.cpu() for tensor in tensors))

@@ -24,7 +24,9 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         choices = ["auto", "cpu", "cuda", "mps"]
-        raise UsageError(f"unknown device '{name}'{did_you_mean(name, choices)}", hint=f"--device {' | '.join(choices)}") from error
+        raise UsageError(
+            f"unknown device '{name}'{did_you_mean(name, choices)}", hint=f"--device {' | '.join(choices)}"
+        ) from error
     available = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),

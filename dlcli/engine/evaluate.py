@@ -10,7 +10,9 @@ from torch import nn
 from dlcli.contracts import Predictions, Split, borrowed
 
 
-def evaluate(model: nn.Module, split: Split, *, batch_size: int, check: Callable[[], None] = lambda: None) -> Iterator[Predictions]:
+def evaluate(
+    model: nn.Module, split: Split, *, batch_size: int, check: Callable[[], None] = lambda: None
+) -> Iterator[Predictions]:
     """Yields the predictions of one batch after the other, on the CPU, in the split's order.
 
     Args:

@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import torch
@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from dlcli.contracts import Augment, Batch, Objective, Predictions, Schedule, Split, predicted_classes
 from dlcli.engine.device import autocast
 from dlcli.engine.evaluate import evaluate, joined
-from dlcli.errors import ComputeError
+from dlcli.engine.reports import EpochReport, NonFiniteError, Report, SaveDue, StepReport
+from dlcli.errors import DataError
 from dlcli.randomness import SampleKeys, borrowed_rng, key, permutation, seed_step
 
 
@@ -48,6 +49,11 @@ class Plan:
     log_every: int
     monitor: str
     seed: int
+
+    @property
+    def monitored(self) -> str:
+        """The metric that is compared; with ``monitor="last"`` every epoch's weights replace the ones before."""
+        return "val/accuracy" if self.monitor == "last" else self.monitor
 
     def steps_per_epoch(self, examples: int) -> int:
         """Returns the optimizer steps that ``examples`` make."""
@@ -98,48 +104,22 @@ class Progress:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Progress:
-        """Returns what :meth:`to_dict` wrote; other keys are left out."""
-        return cls(**{name: value for name, value in values.items() if name in cls.__dataclass_fields__})
+        """Returns what :meth:`to_dict` wrote; other keys are left out. Raises DataError where a value is of another type."""
+        own = {entry.name: str(entry.type) for entry in fields(cls)}
+        for name, value in values.items():
+            if name in own and not isinstance(value, _JSON_TYPES[own[name]]):
+                raise DataError(f"the checkpoint's progress says {name}={value!r}; expected {own[name]}")
+        return cls(**{name: value for name, value in values.items() if name in own})
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """Every ``log_every`` steps: mean loss since the last one, accuracy of the epoch so far."""
-
-    step: int
-    epoch: int
-    loss: float
-    accuracy: float
-    learning_rate: float
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """At the end of an epoch: ``train/…`` and ``val/…`` numbers, and whether the monitor is the best so far."""
-
-    step: int
-    epoch: int
-    metrics: Mapping[str, float]
-    best: bool
-
-
-@dataclass(frozen=True)
-class SaveDue:
-    """The state should be saved now; ``reason`` is None, or why the fit ends early: a signal number or "max_time"."""
-
-    step: int
-    reason: int | str | None = None
-
-
-Report = StepReport | EpochReport | SaveDue
-
-
-class NonFiniteError(ComputeError):
-    """A loss or gradient is NaN or infinite; the optimizer step was not taken. ``dump`` names step, layers, examples."""
-
-    def __init__(self, message: str, *, hint: str, dump: Mapping[str, Any]) -> None:
-        super().__init__(message, hint=hint)
-        self.dump = dict(dump)
+_JSON_TYPES = {
+    "int": int,
+    "float": int | float,
+    "bool": bool,
+    "int | None": int | None,
+    "float | None": int | float | None,
+    "dict[str, Any]": dict,
+}
 
 
 def fit(parts: Parts, plan: Plan, progress: Progress, *, stop: Callable[[], int | None] = lambda: None) -> Iterator[Report]:
@@ -164,24 +144,33 @@ def fit(parts: Parts, plan: Plan, progress: Progress, *, stop: Callable[[], int 
             report = _close_epoch(parts, plan, progress, stop)
             if report is not None:
                 yield report
-                yield SaveDue(progress.step)
+                yield _save_due(parts, progress, scaler)
         reason = stop() or ("max_time" if plan.max_time and time.monotonic() - started > plan.max_time else None)
         done = progress.step >= total or progress.stopped_early
         if done and progress.epochs_closed * per_epoch >= progress.step:
             return
         if reason is not None:
-            yield SaveDue(progress.step, reason)
+            yield _save_due(parts, progress, scaler, reason)
             return
         epoch = progress.step // per_epoch
         if groups_of_epoch != epoch:
             groups, groups_of_epoch = _step_batches(parts.train, plan, epoch, progress.step % per_epoch), epoch
         with borrowed_rng():
             _train_step(parts, plan, progress, next(groups), scaler)
-        progress.loss_scale = scaler.state_dict()
         if progress.step % plan.log_every == 0:
             yield _step_report(parts, progress, epoch)
         if plan.save_every and progress.step % plan.save_every == 0 and progress.step % per_epoch != 0:
-            yield SaveDue(progress.step)
+            yield _save_due(parts, progress, scaler)
+
+
+def _save_due(parts: Parts, progress: Progress, scaler: torch.amp.GradScaler, reason: int | str | None = None) -> SaveDue:
+    """The report, once the state is known to be worth saving: finite weights, in step with the loss scale."""
+    broken = [name for name, parameter in parts.model.named_parameters() if not parameter.isfinite().all()]
+    if broken:
+        message = f"weights of {broken[0]} are not finite after step {progress.step}; the last checkpoint stands"
+        raise NonFiniteError(message, dump={"step": progress.step, "layers": broken})
+    progress.loss_scale = scaler.state_dict()
+    return SaveDue(progress.step, reason)
 
 
 def _step_batches(split: Split, plan: Plan, epoch: int, first_step: int) -> Iterator[list[Batch]]:
@@ -218,9 +207,8 @@ def _train_step(parts: Parts, plan: Plan, progress: Progress, batches: list[Batc
         raise _non_finite(parts, progress, batches, float(loss_sum))
     if plan.clip_norm is not None:
         torch.nn.utils.clip_grads_with_norm_(parts.model.parameters(), plan.clip_norm, norm)
-    multiplier = parts.schedule(step)
     for group in parts.optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * multiplier
+        group["lr"] = group["initial_lr"] * parts.schedule(step)
     scaler.step(parts.optimizer)
     scaler.update()
     parts.optimizer.zero_grad(set_to_none=True)
@@ -259,20 +247,25 @@ def _close_epoch(parts: Parts, plan: Plan, progress: Progress, stop: Callable[[]
     except _SignalArrivedError:
         return None
     metrics = {"train/loss": progress.loss_sum / progress.seen, "train/accuracy": progress.correct / progress.seen}
-    metrics |= {**parts.score(predictions), "train/lr": parts.optimizer.param_groups[0]["lr"]}
-    value = metrics[plan.monitor]
+    metrics |= parts.score(predictions)
     if not math.isfinite(metrics["val/loss"]):
-        hint = "a smaller optimizer.lr, or trainer.clip_norm=1"
-        raise NonFiniteError(f"val/loss is not finite after epoch {epoch + 1}", hint=hint, dump={"step": progress.step, "epoch": epoch})
-    best = progress.best_value is None or (value < progress.best_value if plan.monitor == "val/loss" else value > progress.best_value)
-    if best:
-        progress.best_value, progress.best_step, progress.epochs_without_better = value, progress.step, 0
-    else:
-        progress.epochs_without_better += 1
-    progress.stopped_early = plan.patience is not None and progress.epochs_without_better >= plan.patience
+        raise NonFiniteError(f"val/loss is not finite after epoch {epoch + 1}", dump={"step": progress.step, "epoch": epoch})
+    best = _compare_with_best(progress, plan, metrics)
     progress.epochs_closed += 1
     progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
     return EpochReport(progress.step, epoch, metrics, best)
+
+
+def _compare_with_best(progress: Progress, plan: Plan, metrics: Mapping[str, float]) -> bool:
+    """Returns whether this epoch's weights are the ones to keep, and whether patience has run out is noted."""
+    value, before = metrics[plan.monitored], progress.best_value
+    better = before is None or (value < before if plan.monitor == "val/loss" else value > before)
+    progress.epochs_without_better = 0 if better else progress.epochs_without_better + 1
+    progress.stopped_early = plan.patience is not None and progress.epochs_without_better >= plan.patience
+    if better or plan.monitor == "last":
+        progress.best_value, progress.best_step = value, progress.step
+        return True
+    return False
 
 
 class _SignalArrivedError(Exception):
@@ -294,11 +287,14 @@ def averaged_weights(model: nn.Module, average: Average | None) -> Iterator[None
 
 
 def _non_finite(parts: Parts, progress: Progress, batches: list[Batch], loss: float) -> NonFiniteError:
-    layers = [name for name, parameter in parts.model.named_parameters() if parameter.grad is not None and not parameter.grad.isfinite().all()]
+    layers = [
+        name
+        for name, parameter in parts.model.named_parameters()
+        if parameter.grad is not None and not parameter.grad.isfinite().all()
+    ]
     what = f"loss is {loss}" if not math.isfinite(loss) else f"gradient of {layers[0] if layers else 'the model'} is not finite"
     examples = torch.cat([batch.index for batch in batches]).tolist()
     return NonFiniteError(
         f"{what} at step {progress.step}; stopped before the optimizer step",
-        hint="a smaller optimizer.lr, or trainer.clip_norm=1",
         dump={"step": progress.step, "loss": str(loss), "layers": layers, "examples": examples},
     )

@@ -62,14 +62,31 @@ def perturb(
             rows = (clean == batch.targets).nonzero().flatten()
             adversarial = batch.inputs.clone()
             if len(rows):
-                keys = SampleKeys(seed, batch.index[rows])
-                adversarial[rows] = attack(model, batch.inputs[rows], batch.targets[rows], rng=keys).detach()
+                adversarial[rows] = _attacked(
+                    model, attack, batch.inputs[rows], batch.targets[rows], SampleKeys(seed, batch.index[rows])
+                )
             distances = _distance(adversarial - batch.inputs, attack.threat.norm)
             _refuse_outside(batch.inputs, adversarial, distances, attack.threat)
             with torch.no_grad():
                 attacked = predicted_classes(model(adversarial))
-        tensors = (batch.inputs, adversarial, batch.targets, clean, attacked, distances, batch.index)
-        yield AttackReport(*(tensor.cpu() for tensor in tensors), forwards=counter.forwards, backwards=counter.backwards)
+        yield AttackReport(
+            inputs=batch.inputs.cpu(),
+            adversarial=adversarial.cpu(),
+            targets=batch.targets.cpu(),
+            clean=clean.cpu(),
+            attacked=attacked.cpu(),
+            distances=distances.cpu(),
+            index=batch.index.cpu(),
+            forwards=counter.forwards,
+            backwards=counter.backwards,
+        )
+
+
+def _attacked(model: nn.Module, attack: Attack, inputs: Tensor, targets: Tensor, rng: SampleKeys) -> Tensor:
+    adversarial = attack(model, inputs, targets, rng=rng).detach()
+    if adversarial.shape != inputs.shape:
+        raise ComputeError(f"the attack returned shape {tuple(adversarial.shape)}; expected {tuple(inputs.shape)}")
+    return adversarial
 
 
 @dataclass
@@ -86,7 +103,7 @@ def _counted(model: nn.Module) -> Iterator[_Counter]:
     def forward_hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
         counter.forwards += len(output)
         if output.requires_grad:
-            output.register_hook(backward_hook)
+            output.register_hook(backward_hook)  # type: ignore[no-untyped-call]
 
     def backward_hook(gradient: Tensor) -> None:
         counter.backwards += len(gradient)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dlcli.errors import DataError, UsageError, did_you_mean
+from dlcli.runs.lock import is_locked
 from dlcli.runs.record import Result, read_json, read_result
-from dlcli.runs.run import checkpoint_names, is_locked, runs_root
+from dlcli.runs.run import checkpoint_names, runs_root
 
 BUILTIN = "builtin:mnist"
 MODEL_VERBS = ("train", "finetune")
@@ -38,11 +40,13 @@ class RunInfo:
 
     @property
     def verb(self) -> str:
-        return self.path.parent.parent.name
+        """As recorded; where nothing can be read, as the folder lies. A run may have been copied elsewhere."""
+        return str(self.information.get("verb") or self.path.parent.parent.name)
 
     @property
     def name(self) -> str:
-        return self.path.parent.name
+        """As recorded; see :attr:`verb`."""
+        return str(self.information.get("name") or self.path.parent.name)
 
     @property
     def holds_model(self) -> bool:
@@ -55,6 +59,8 @@ def read_run(path: Path) -> RunInfo:
     """Returns what the folder at ``path`` holds; never raises for a broken run."""
     try:
         information = read_json(path / "run.json")
+        if not (path / "config.yaml").is_file():
+            return RunInfo(path, "broken", {}, problem="it has no config.yaml")
         if (path / "result.json").exists():
             return RunInfo(path, "finished", information, read_result(path))
     except (OSError, DataError) as error:
@@ -63,7 +69,7 @@ def read_run(path: Path) -> RunInfo:
         return RunInfo(path, "running", information)
     failure = information.get("failure")
     if isinstance(failure, dict):
-        state = "interrupted" if failure.get("code") in {130, 143} else "failed"
+        state = "interrupted" if failure.get("code") in (130, 143) else "failed"
         return RunInfo(path, state, information, problem=str(failure.get("message", "")))
     return RunInfo(path, "interrupted", information)
 
@@ -96,7 +102,7 @@ def find_model(reference: str) -> RunInfo | None:
         if newest is None:
             raise UsageError(f"no finished run with a model in {runs_root()}", hint=f"dl train mnist, or --run {BUILTIN}")
         return newest
-    return _model_of(_find(reference))
+    return _model_of(_find(reference, prefer=lambda run: run.holds_model), seen=frozenset())
 
 
 def default_model() -> tuple[RunInfo | None, bool]:
@@ -107,18 +113,20 @@ def default_model() -> tuple[RunInfo | None, bool]:
 
 def find_unfinished(verb: str, reference: str | None) -> RunInfo:
     """Returns the run that ``--resume [RUN]`` continues; without a reference the newest unfinished one. Raises UsageError."""
-    if reference not in {None, "latest"}:
-        return _find(str(reference))
+    if reference is not None and reference != "latest":
+        return _find(reference, prefer=lambda run: run.verb == verb and run.state in {"interrupted", "failed"})
     for run in list_runs(verbs=(verb,)):
         if run.state in {"interrupted", "failed"}:
             return run
     raise UsageError(f"no unfinished {verb} run in {runs_root()}", hint="dl runs shows what is there")
 
 
-def _find(reference: str) -> RunInfo:
+def _find(reference: str, *, prefer: Callable[[RunInfo], bool]) -> RunInfo:
+    """The run at a path, with an id that starts so, or of a name: the newest that is preferred, else the newest finished one."""
     path = Path(reference)
-    if path.is_dir() and (path / "run.json").exists():
-        return read_run(path.resolve())
+    with contextlib.suppress(OSError, ValueError):  # too long for a path, or not one at all
+        if path.is_dir() and (path / "run.json").exists():
+            return read_run(path.resolve())
     if "/" in reference:
         raise UsageError(f"there is no run folder at '{reference}'", hint="dl runs shows what is there")
     runs = list(list_runs())
@@ -129,16 +137,18 @@ def _find(reference: str) -> RunInfo:
     if by_id:
         return by_id[0]
     by_name = [run for run in runs if run.name == reference]
-    finished = [run for run in by_name if run.state == "finished"]
     if by_name:
-        return (finished or by_name)[0]
+        finished = [run for run in by_name if run.state == "finished"]
+        return ([run for run in by_name if prefer(run)] or finished or by_name)[0]
     known = {run.name for run in runs} | {run.id for run in runs}
     there = ", ".join(dict.fromkeys(run.name for run in runs)) or "none yet"
-    raise UsageError(f"there is no run '{reference}'{did_you_mean(reference, known)}", hint=f"runs by name: {there}; dl runs lists them")
+    raise UsageError(
+        f"there is no run '{reference}'{did_you_mean(reference, known)}", hint=f"runs by name: {there}; dl runs lists them"
+    )
 
 
-def _model_of(run: RunInfo) -> RunInfo | None:
-    """The run itself, or the parent that a child stands for."""
+def _model_of(run: RunInfo, *, seen: frozenset[str]) -> RunInfo | None:
+    """The run itself, or the parent that a child stands for; ``seen`` are the children on the way, against circles."""
     if run.state == "broken":
         raise DataError(f"{run.path} is not a readable run: {run.problem}")
     if run.verb in MODEL_VERBS:
@@ -149,6 +159,6 @@ def _model_of(run: RunInfo) -> RunInfo | None:
     if parent == BUILTIN:
         return None
     for candidate in list_runs(run.path.parent.parent.parent):
-        if candidate.id == parent:
-            return _model_of(candidate)
+        if candidate.id == parent and candidate.id not in seen:
+            return _model_of(candidate, seen=seen | {run.id})
     raise UsageError(f"run {run.id} has parent '{parent}', which is not there any more", hint="dl runs shows what is there")

@@ -2,7 +2,8 @@
 
 Order of a save: everything is written under a temporary name beside its goal, each file is fsynced, the temporary
 folder is fsynced, it is renamed, and the parent is fsynced. A process killed at any moment leaves the old state or the
-new one, and at most a ``.tmp-…`` that the next holder of the lock removes.
+new one, and at most a ``.tmp-…`` that the next holder of the lock removes. The one exception: a folder cannot be renamed
+onto another, so between the two renames that replace a folder neither has its name.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from dlcli.errors import StorageError
@@ -20,17 +22,18 @@ TEMPORARY = ".tmp-"
 
 
 def write_folder_atomically(path: Path, files: Mapping[str, bytes]) -> None:
-    """Creates folder ``path`` with ``files`` (relative name → content). Raises StorageError; ``path`` is then not there."""
+    """Creates or replaces folder ``path`` with ``files`` (name → content). Raises StorageError; the old one then still stands."""
     temporary = path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}")
     try:
         temporary.mkdir(parents=True)
         for name, data in files.items():
-            goal = temporary / name
-            goal.parent.mkdir(parents=True, exist_ok=True)
-            _write_synced(goal, data)
+            _write_synced(temporary / name, data)
         platform.sync_folder(temporary)
-        temporary.rename(path)
+        old = _moved_aside(path) if path.exists() else None
+        _renamed(temporary, path, old=old)
         platform.sync_folder(path.parent)
+        if old is not None:
+            shutil.rmtree(old)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise storage_error(error, path, needed=sum(map(len, files.values()))) from error
@@ -51,30 +54,43 @@ def write_file_atomically(path: Path, data: bytes) -> None:
 
 def read_folder(path: Path) -> dict[str, bytes]:
     """Returns the plain files directly in ``path``; links are not followed. Raises StorageError."""
-    try:
+    with storing(path):
         entries = sorted(entry for entry in path.iterdir() if entry.is_file() and not entry.is_symlink())
         return {entry.name: entry.read_bytes() for entry in entries}
-    except OSError as error:
-        raise storage_error(error, path) from error
 
 
 def remove_folder(path: Path) -> None:
     """Removes a folder so that no half of it can be taken for a whole: renamed first, then deleted."""
-    trash = path.with_name(f"{TEMPORARY}trash-{path.name}-{os.getpid()}")
-    try:
-        path.rename(trash)
-        shutil.rmtree(trash)
-    except OSError as error:
-        raise storage_error(error, path) from error
+    with storing(path):
+        shutil.rmtree(_moved_aside(path))
 
 
 def remove_leftovers(path: Path) -> None:
-    """Removes what a killed process left under temporary names in ``path``; call only while holding the run's lock."""
+    """Removes what a killed process left under temporary names in ``path``; call only while holding the lock that guards it."""
     for leftover in sorted(path.glob(f"{TEMPORARY}*")):
         if leftover.is_dir() and not leftover.is_symlink():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
             leftover.unlink(missing_ok=True)
+
+
+def read_file(path: Path) -> bytes:
+    """Returns the content of a plain file. Raises StorageError."""
+    with storing(path):
+        return path.read_bytes()
+
+
+@contextmanager
+def storing(path: Path, *, needed: int | None = None) -> Iterator[None]:
+    """Turns an OSError about ``path`` into a StorageError.
+
+    Args:
+        needed: bytes that are being written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise storage_error(error, path, needed=needed) from error
 
 
 def storage_error(error: OSError, path: Path, *, needed: int | None = None) -> StorageError:
@@ -83,10 +99,30 @@ def storage_error(error: OSError, path: Path, *, needed: int | None = None) -> S
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} and needed is not None:
         free = platform.free_bytes(path.parent)
         room = f"{free:,} bytes free" if free is not None else "free space unknown"
-        return StorageError(f"cannot write {path}: {reason} ({needed:,} bytes needed, {room})", hint="free some space, then --resume")
+        return StorageError(
+            f"cannot write {path}: {reason} ({needed:,} bytes needed, {room})", hint="free some space, then --resume"
+        )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return StorageError(f"cannot write {path}: {reason}", hint="set DL_RUNS to a folder that you may write")
+        return StorageError(
+            f"no access to {path}: {reason}", hint="its permissions, or DL_RUNS set to a folder that you may write"
+        )
     return StorageError(f"{path}: {reason}")
+
+
+def _moved_aside(path: Path) -> Path:
+    trash = path.with_name(f"{TEMPORARY}trash-{path.name}-{os.getpid()}")
+    path.rename(trash)
+    return trash
+
+
+def _renamed(temporary: Path, path: Path, *, old: Path | None) -> None:
+    """Gives a new folder its name, or the old one its name back."""
+    try:
+        temporary.rename(path)
+    except OSError:
+        if old is not None:
+            old.rename(path)
+        raise
 
 
 def _write_synced(path: Path, data: bytes) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -17,11 +20,23 @@ else:
         fcntl = None  # type: ignore[assignment]
 
 
-def try_lock(descriptor: int) -> bool:
+def try_lock(descriptor: int, *, patience: float = 0.0) -> bool:
     """Takes an exclusive lock on an open file for the life of its descriptor; returns False where another holds it.
 
     The kernel frees the lock when the process dies, whatever killed it. Raises OSError where the file system has no locks.
+
+    Args:
+        patience: seconds to go on trying.
     """
+    deadline = time.monotonic() + patience
+    while not _lock(descriptor):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _lock(descriptor: int) -> bool:
     if sys.platform == "win32":
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
@@ -44,17 +59,19 @@ def sync_folder(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        # Some network and user-space file systems do not know the call; they keep renames in order by themselves or not at all.
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
     finally:
         os.close(descriptor)
 
 
 def free_bytes(path: Path) -> int | None:
-    """Returns the free space on the disk that holds ``path``, or None where the system does not say."""
-    if sys.platform == "win32":
-        return None
-    with contextlib.suppress(OSError):
-        status = os.statvfs(path)
-        return status.f_bavail * status.f_frsize
+    """Returns the free space on the disk that will hold ``path``, or None where the system does not say."""
+    for folder in (path, *path.absolute().parents):
+        with contextlib.suppress(OSError):
+            return shutil.disk_usage(folder).free
     return None
 
 

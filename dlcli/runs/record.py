@@ -8,8 +8,8 @@ import json
 import math
 import os
 import platform
+import stat
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,15 @@ from dlcli.errors import DataError
 SCHEMA = 1
 _PACKAGES = ("dlcli", "torch", "torchvision", "numpy", "hydra-core", "safetensors", "scikit-learn")
 # Only what changes numbers or placement is recorded; everything else in the environment may be a secret.
-_ENVIRONMENT = ("CUDA_VISIBLE_DEVICES", "CUBLAS_WORKSPACE_CONFIG", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "SLURM_JOB_ID", "DL_DATA", "DL_TRUST")
+_ENVIRONMENT = (
+    "CUDA_VISIBLE_DEVICES",
+    "CUBLAS_WORKSPACE_CONFIG",
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "SLURM_JOB_ID",
+    "DL_DATA",
+    "DL_TRUST",
+)
 
 
 @dataclass(frozen=True)
@@ -93,8 +101,9 @@ def now() -> str:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Returns the object in a small JSON file of a run. Raises DataError; FileNotFoundError where there is none."""
-    if path.stat().st_size > 4_000_000:
-        raise DataError(f"{path} is larger than 4 MB; expected a small record")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > 4_000_000:
+        raise DataError(f"{path} is no plain file of at most 4 MB; expected a small record")
     try:
         content = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -117,25 +126,38 @@ def read_result(folder: Path) -> Result:
         return Result(
             verb=str(content["verb"]),
             id=str(content["id"]),
-            parent=content["parent"],
+            parent=None if content["parent"] is None else str(content["parent"]),
             seconds=float(content["seconds"]),
             path=folder,
-            metrics=dict(content["metrics"]),
-            files=dict(content["files"]),
+            metrics={name: _entry(entry) for name, entry in content["metrics"].items()},
+            files={name: str(file) for name, file in content["files"].items()},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{path} lacks or garbles {error}; expected a result of dlcli") from error
+
+
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """One metric as it was written. Raises KeyError, TypeError or ValueError on anything else."""
+    for name in ("value", "low", "high", "n"):
+        if entry[name] is not None and not math.isfinite(entry[name]):
+            raise ValueError(f"{name}={entry[name]}")
+    return {name: entry[name] for name in ("value", "low", "high", "n", "method")}
 
 
 def _git_commit() -> str | None:
     """The commit of the folder that dl was started in, with ``+`` where tracked files are changed; None outside git."""
     try:
-        options = {"capture_output": True, "text": True, "timeout": 5, "check": True}
-        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], **options).stdout.strip()  # type: ignore[call-overload]
-        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], **options).stdout.strip()  # type: ignore[call-overload]
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{commit}+" if changed else str(commit)
+    return f"{commit}+" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    """What git prints; it may not run a program that the folder's own configuration names."""
+    command = ["git", "-c", "core.fsmonitor=false", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
 
 
 def rerun_command(arguments: list[str]) -> str:
@@ -143,8 +165,3 @@ def rerun_command(arguments: list[str]) -> str:
     import shlex
 
     return shlex.join(["dl", *arguments])
-
-
-def python_command() -> str:
-    """Returns how dlcli was started when it was not by its command line."""
-    return f"python ({Path(sys.argv[0]).name or 'interactive'})"

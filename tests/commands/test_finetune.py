@@ -1,0 +1,52 @@
+"""What finetuning keeps of the parent, and what it makes anew."""
+
+import pytest
+import torch
+
+from dlcli.commands.console import Talk
+from dlcli.commands.finetune import finetune_job
+from dlcli.commands.models import load_model
+from dlcli.config.compose import compose
+from dlcli.config.schema import FinetuneSettings, checked_settings
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def settings() -> FinetuneSettings:
+    found = checked_settings("finetune", compose("finetune", ["run=builtin:mnist"]))
+    assert isinstance(found, FinetuneSettings)
+    return found
+
+
+def test_the_body_is_the_parents_and_the_head_is_new(settings: FinetuneSettings) -> None:
+    parent = load_model("builtin:mnist", which="best", device=CPU, talk=Talk(quiet=True)).model.state_dict()
+    prepared = finetune_job(settings, CPU, Talk(quiet=True))
+    assert prepared.head == "net.head"
+    for name, tensor in prepared.job.model.state_dict().items():
+        assert torch.equal(tensor, parent[name]) != name.startswith("net.head."), name
+
+
+def test_the_parents_preprocessing_stands_before_the_network(settings: FinetuneSettings) -> None:
+    model = finetune_job(settings, CPU, Talk(quiet=True)).job.model
+    assert model.preprocessing.shape == (1, 28, 28)
+    assert model.preprocessing.mean == (0.1307,)
+    assert model.spec.name == "digits"
+
+
+def test_small_images_are_enlarged_inside_the_model(settings: FinetuneSettings) -> None:
+    model = finetune_job(settings, CPU, Talk(quiet=True)).job.model.eval()
+    images = torch.rand(2, 1, 8, 8)
+    enlarged = torch.nn.functional.interpolate(images, size=(28, 28), mode="bilinear", antialias=True)
+    assert torch.allclose(model(images), model.net((enlarged - 0.1307) / 0.3081), atol=1e-6)
+
+
+def test_the_new_head_is_repeated_by_the_seed(settings: FinetuneSettings) -> None:
+    first, second = (finetune_job(settings, CPU, Talk(quiet=True)).job.model.state_dict() for _ in range(2))
+    assert torch.equal(first["net.head.weight"], second["net.head.weight"])
+
+
+def test_the_same_data_keeps_its_head(settings: FinetuneSettings) -> None:
+    same = checked_settings("finetune", compose("finetune", ["run=builtin:mnist", "data=mnist"]))
+    assert isinstance(same, FinetuneSettings)
+    assert finetune_job(same, CPU, Talk(quiet=True)).head is None

@@ -1,0 +1,452 @@
+"""The training loop: exact from any step, one big batch for several small ones, and it stops before numbers go bad."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dlcli.augment.identity import Identity
+from dlcli.augment.shift import Shift
+from dlcli.contracts import Augment, Batch, Loss, Objective, Predictions
+from dlcli.data.memory import MemorySplit
+from dlcli.engine.fit import Parts, Plan, Progress, averaged_weights, fit
+from dlcli.engine.reports import EpochReport, NonFiniteError, Report, SaveDue, StepReport
+from dlcli.errors import DataError
+from dlcli.losses.supervised import Supervised
+from dlcli.optim.averaging import WeightAverage
+from dlcli.optim.schedules import Constant, Cosine
+
+PLAN = Plan(
+    epochs=2,
+    batch_size=4,
+    eval_batch_size=8,
+    accumulate=1,
+    precision="fp32",
+    clip_norm=None,
+    patience=None,
+    max_time=None,
+    save_every=None,
+    log_every=2,
+    monitor="val/accuracy",
+    seed=0,
+)
+
+
+def split(count: int, seed: int = 0) -> MemorySplit:
+    generator = torch.Generator().manual_seed(seed)
+    return MemorySplit(torch.rand(count, 1, 6, 6, generator=generator), torch.arange(count) % 3)
+
+
+def network(*, plain: bool = False) -> nn.Module:
+    torch.manual_seed(0)
+    if plain:
+        return nn.Sequential(nn.Flatten(), nn.Linear(36, 5), nn.Tanh(), nn.Linear(5, 3))
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Dropout(0.3), nn.Linear(144, 3)
+    )
+
+
+def score(predictions: Predictions) -> dict[str, float]:
+    accuracy = float((predictions.logits.argmax(dim=1) == predictions.targets).float().mean())
+    return {"val/loss": float(nn.functional.cross_entropy(predictions.logits, predictions.targets)), "val/accuracy": accuracy}
+
+
+def parts(
+    *, count: int = 22, plain: bool = False, lr: float = 0.05, ema: bool = True, augment: Augment | None = None, **changes: Any
+) -> Parts:
+    model = network(plain=plain)
+    optimizer = torch.optim.SGD(model.named_parameters(), lr=lr, momentum=0.9)
+    for group in optimizer.param_groups:
+        group["initial_lr"] = lr
+    found = Parts(
+        model=model,
+        forward=model,
+        train=split(count),
+        val=split(10, seed=1),
+        augment=augment or (Identity() if plain else Shift(pixels=1)),
+        objective=Supervised(nn.CrossEntropyLoss()),
+        optimizer=optimizer,
+        schedule=Constant(total_steps=100) if plain else Cosine(total_steps=12),
+        score=score,
+        device=torch.device("cpu"),
+        average=WeightAverage(model, decay=0.9) if ema and not plain else None,
+    )
+    for name, value in changes.items():
+        setattr(found, name, value)
+    return found
+
+
+def run(own: Parts, plan: Plan = PLAN, progress: Progress | None = None, **options: Any) -> list[Report]:
+    return list(fit(own, plan, progress if progress is not None else Progress(), **options))
+
+
+def equal(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> bool:
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def kept(own: Parts, progress: Progress) -> dict[str, Any]:
+    """Everything that a checkpoint holds, copied."""
+    state = {
+        "model": own.model.state_dict(),
+        "ema": own.average.tensors() if own.average else {},
+        "optimizer": own.optimizer.state_dict(),
+        "progress": progress.to_dict(),
+    }
+    return copy.deepcopy(state)
+
+
+def restored(state: dict[str, Any], **options: Any) -> tuple[Parts, Progress]:
+    own = parts(**options)
+    own.model.load_state_dict(state["model"])
+    own.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
+    if isinstance(own.average, WeightAverage):
+        own.average.load(state["ema"])
+    return own, Progress.from_dict(state["progress"])
+
+
+# Exactness
+
+
+def test_the_same_fit_twice_gives_the_same_tensors_and_reports() -> None:
+    first, second = parts(), parts()
+    assert run(first) == run(second)
+    assert equal(first.model.state_dict(), second.model.state_dict())
+    assert equal(first.average.tensors(), second.average.tensors())  # type: ignore[union-attr]
+
+
+def test_another_seed_gives_other_tensors() -> None:
+    first, second = parts(), parts()
+    run(first)
+    run(second, replace(PLAN, seed=1))
+    assert not equal(first.model.state_dict(), second.model.state_dict())
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_a_fit_stopped_at_any_step_goes_on_bit_for_bit(accumulate: int) -> None:
+    plan = replace(PLAN, accumulate=accumulate)
+    whole, end = parts(), Progress()
+    reports = run(whole, plan, end)
+    for step in range(end.step + 1):
+        first, progress = parts(), Progress()
+        before = run(first, plan, progress, stop=lambda: 15 if progress.step >= step else None)  # noqa: B023 - called at once
+        assert isinstance(before[-1], SaveDue) or step == end.step
+        again, position = restored(kept(first, progress))
+        after = run(again, plan, position)
+        assert equal(whole.model.state_dict(), again.model.state_dict()), step
+        assert equal(whole.average.tensors(), again.average.tensors()), step  # type: ignore[union-attr]
+        assert position == end, step
+        said = [report for report in before + after if not isinstance(report, SaveDue)]
+        assert said == [report for report in reports if not isinstance(report, SaveDue)], step
+
+
+def test_a_signal_during_validation_leaves_the_epoch_open_and_it_is_closed_on_resuming() -> None:
+    whole, end = parts(), Progress()
+    reports = run(whole, PLAN, end)
+    first, progress, polls = parts(), Progress(), []
+
+    def stop() -> int | None:
+        polls.append(progress.step)
+        return 2 if polls.count(6) >= 2 else None  # 6 steps an epoch: the second poll there is inside the validation
+
+    before = run(first, PLAN, progress, stop=stop)
+    assert before[-1] == SaveDue(6, 2)
+    assert not any(isinstance(report, EpochReport) for report in before)
+    again, position = restored(kept(first, progress))
+    after = run(again, PLAN, position)
+    assert [report for report in before + after if not isinstance(report, SaveDue)] == [
+        report for report in reports if not isinstance(report, SaveDue)
+    ]
+    assert equal(whole.model.state_dict(), again.model.state_dict())
+    assert position == end
+
+
+def test_progress_survives_json_exactly() -> None:
+    import json
+
+    _, progress = parts(), Progress()
+    run(parts(), PLAN, progress, stop=lambda: 15 if progress.step >= 3 else None)
+    assert progress.loss_sum > 0
+    assert Progress.from_dict({**json.loads(json.dumps(progress.to_dict())), "metrics_size": 5}) == progress
+
+
+@pytest.mark.parametrize(
+    "values", [{"step": "3"}, {"step": 1.5}, {"loss_sum": None}, {"best_step": 0.5}, {"loss_scale": 3}, {"stopped_early": 2}]
+)
+def test_progress_of_another_type_is_a_data_error(values: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match=next(iter(values))):
+        Progress.from_dict(values)
+
+
+class Noted(Objective):
+    """Keeps what it saw."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[int, Tensor, Tensor, Tensor]] = []
+
+    def __call__(self, model: nn.Module, batch: Batch, *, rng: Any, step: int) -> Loss:
+        self.seen.append((step, batch.index, rng.uniform("x", step), batch.inputs))
+        logits = model(batch.inputs)
+        return Loss(nn.functional.cross_entropy(logits, batch.targets), logits)
+
+
+def test_another_batch_size_changes_no_draw_of_any_example() -> None:
+    draws = []
+    for size in (4, 8):
+        noted = Noted()
+        run(parts(count=16, objective=noted), replace(PLAN, batch_size=size, epochs=1))
+        first = [entry for entry in noted.seen if entry[0] == 0]
+        draws.append(
+            {
+                int(row): (float(value), image)
+                for _, index, values, images in first
+                for row, value, image in zip(index, values, images, strict=True)
+            }
+        )
+    assert draws[0].keys() < draws[1].keys()
+    for row, (value, image) in draws[0].items():
+        assert value == draws[1][row][0]
+        assert torch.equal(image, draws[1][row][1])
+
+
+def test_an_epoch_sees_every_example_once_in_an_order_of_its_own() -> None:
+    noted = Noted()
+    run(parts(count=20, objective=noted))
+    order = torch.cat([index for _, index, _, _ in noted.seen])
+    first, second = order[:20], order[20:]
+    assert torch.equal(first.sort().values, torch.arange(20))
+    assert torch.equal(second.sort().values, torch.arange(20))
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(("examples", "batch", "used"), [(9, 4, 8), (9, 1, 9), (1, 4, 1), (8, 4, 8), (10, 4, 10)])
+def test_a_last_batch_of_one_is_left_out(examples: int, batch: int, used: int) -> None:
+    plan = replace(PLAN, batch_size=batch)
+    assert plan.used_examples(examples) == used
+    assert plan.steps_per_epoch(examples) == math.ceil(used / batch)
+
+
+def test_the_global_generator_is_left_alone() -> None:
+    own = parts()
+    before = torch.get_rng_state()
+    for _ in fit(own, PLAN, Progress()):
+        assert torch.equal(before, torch.get_rng_state())
+
+
+# What a step does
+
+
+@pytest.mark.parametrize("count", [24, 22])
+def test_accumulated_batches_make_the_step_of_one_big_batch(count: int) -> None:
+    big, small = parts(count=count, plain=True), parts(count=count, plain=True)
+    run(big, replace(PLAN, batch_size=8))
+    run(small, replace(PLAN, batch_size=4, accumulate=2))
+    for name, value in big.model.state_dict().items():
+        torch.testing.assert_close(small.model.state_dict()[name], value, rtol=0, atol=1e-6)
+
+
+def test_a_plain_step_is_that_of_a_loop_written_out() -> None:
+    own, model = parts(count=4, plain=True), network(plain=True)
+    run(own, replace(PLAN, epochs=1))
+    images, labels = split(4).inputs, split(4).targets
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    nn.functional.cross_entropy(model(images), labels).backward()
+    optimizer.step()
+    for ours, theirs in zip(own.model.parameters(), model.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-7)
+
+
+def test_clipping_bounds_the_norm_of_the_step() -> None:
+    own = parts(count=4, plain=True, lr=1.0)
+    before = [parameter.detach().clone() for parameter in own.model.parameters()]
+    run(own, replace(PLAN, epochs=1, clip_norm=0.01))
+    moved = torch.cat([(new - old).flatten() for new, old in zip(own.model.parameters(), before, strict=True)])
+    torch.testing.assert_close(moved.norm(), torch.tensor(0.01), rtol=1e-3, atol=0)
+
+
+def test_the_learning_rate_follows_the_schedule() -> None:
+    steps = [report for report in run(parts(), replace(PLAN, log_every=1)) if isinstance(report, StepReport)]
+    schedule = Cosine(total_steps=12)
+    assert [report.learning_rate for report in steps] == [0.05 * schedule(step) for step in range(12)]
+
+
+def test_the_reported_loss_is_the_mean_over_the_examples_since_the_last_report() -> None:
+    own = parts(count=6, plain=True, lr=1e-12)
+    first, second = (report for report in run(own, replace(PLAN, epochs=1, log_every=1)) if isinstance(report, StepReport))
+    epoch = next(
+        report for report in run(parts(count=6, plain=True, lr=1e-12), replace(PLAN, epochs=1)) if isinstance(report, EpochReport)
+    )
+    assert epoch.metrics["train/loss"] == pytest.approx((4 * first.loss + 2 * second.loss) / 6, rel=1e-6)
+
+
+# When to save and to stop
+
+
+def saves(reports: list[Report]) -> list[int]:
+    return [report.step for report in reports if isinstance(report, SaveDue)]
+
+
+def test_a_checkpoint_is_due_at_each_epochs_end_and_every_so_many_steps() -> None:
+    assert saves(run(parts())) == [6, 12]
+    assert saves(run(parts(), replace(PLAN, save_every=4))) == [4, 6, 8, 12]
+
+
+def test_max_time_ends_the_fit_with_its_name_as_the_reason() -> None:
+    assert run(parts(), replace(PLAN, max_time=1e-9)) == [SaveDue(0, "max_time")]
+
+
+def test_patience_counts_epochs_without_a_better_monitor() -> None:
+    progress = Progress()
+    reports = run(parts(lr=0.0), replace(PLAN, epochs=50, patience=3), progress)
+    epochs = [report.best for report in reports if isinstance(report, EpochReport)]
+    assert epochs == [True, False, False, False]
+    assert progress.stopped_early
+    assert saves(reports)[-1] == progress.step
+
+
+@pytest.mark.parametrize(("monitor", "values", "best"), [
+    ("val/accuracy", [0.5, 0.7, 0.7, 0.6], [True, True, False, False]),
+    ("val/loss", [0.5, 0.7, 0.4, 0.4], [True, False, True, False]),
+    ("last", [0.5, 0.7, 0.7, 0.6], [True, True, True, True]),
+])  # fmt: skip
+def test_best_is_the_highest_accuracy_the_lowest_loss_or_the_last(monitor: str, values: list[float], best: list[bool]) -> None:
+    told = iter(values)
+
+    def given(_predictions: Predictions) -> dict[str, float]:
+        value = next(told)
+        return {"val/loss": value, "val/accuracy": value}
+
+    reports = run(parts(score=given), replace(PLAN, epochs=4, monitor=monitor))
+    assert [report.best for report in reports if isinstance(report, EpochReport)] == best
+
+
+# Averaged weights
+
+
+def test_validation_sees_the_averaged_weights_and_training_goes_on_with_its_own() -> None:
+    own = parts(plain=True)
+    own.average = WeightAverage(own.model, decay=0.999)
+    with torch.no_grad():
+        for parameter in own.model.parameters():
+            parameter.add_(1.0)
+    before = copy.deepcopy(own.model.state_dict())
+    with averaged_weights(own.model, own.average):
+        assert equal(own.model.state_dict(), own.average.tensors())
+        assert not equal(own.model.state_dict(), before)
+    assert equal(own.model.state_dict(), before)
+
+
+def test_own_weights_come_back_bit_for_bit_also_after_an_exception() -> None:
+    own = parts()
+    own.model.state_dict()["1.num_batches_tracked"] += 7
+    before = copy.deepcopy(own.model.state_dict())
+    with pytest.raises(KeyError), averaged_weights(own.model, own.average):
+        raise KeyError
+    assert equal(own.model.state_dict(), before)
+
+
+# Bad numbers
+
+
+def poisoned(change: Callable[[Tensor], Tensor], *, step: int) -> Objective:
+    class Poisoned(Objective):
+        def __call__(self, model: nn.Module, batch: Batch, *, rng: Any, step: int, at: int = step) -> Loss:
+            logits = model(batch.inputs)
+            value = nn.functional.cross_entropy(logits, batch.targets)
+            return Loss(change(value) if step == at else value, logits)
+
+    return Poisoned()
+
+
+class InfiniteGradient(torch.autograd.Function):
+    """Passes a number on; its gradient is infinite."""
+
+    @staticmethod
+    def forward(_context: Any, value: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
+        return gradient * math.inf
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda value: value * math.nan, "loss is nan at step 3"),
+        (lambda value: value + math.inf, "loss is inf at step 3"),
+        (InfiniteGradient.apply, "gradient of 0.weight is not finite at step 3"),
+    ],
+)
+def test_a_loss_or_gradient_that_is_not_finite_stops_before_the_optimizer_step(change: Any, message: str) -> None:
+    own, progress = parts(objective=poisoned(change, step=3)), Progress()
+    steps: list[dict[str, Tensor]] = []
+    own.optimizer.register_step_post_hook(
+        lambda *_: steps.append({n: p.detach().clone() for n, p in own.model.named_parameters()})
+    )
+    with pytest.raises(NonFiniteError, match=message) as caught:
+        run(own, PLAN, progress)
+    assert caught.value.code == 70
+    assert progress.step == len(steps) == 3
+    assert equal(dict(own.model.named_parameters()), steps[-1])
+    assert all(value.isfinite().all() for value in own.model.parameters())
+    dump = caught.value.dump
+    assert dump["step"] == 3
+    assert len(dump["examples"]) == 4
+    assert dump["layers"][0] == "0.weight"
+
+
+def test_a_poisoned_weight_is_found_in_the_step_that_uses_it() -> None:
+    own = parts(plain=True)
+    with torch.no_grad():
+        own.model[3].weight[0, 0] = math.nan  # type: ignore[index]
+    with pytest.raises(NonFiniteError, match="at step 0; stopped before the optimizer step") as caught:
+        run(own)
+    assert caught.value.dump["step"] == 0
+
+
+def test_a_huge_learning_rate_stops_and_no_checkpoint_was_due_with_infinite_weights() -> None:
+    own, finite = parts(plain=True, lr=1e38, count=24), []
+    with pytest.raises(NonFiniteError):
+        for report in fit(own, replace(PLAN, save_every=1, epochs=3), Progress()):
+            if isinstance(report, SaveDue):
+                finite.append(all(parameter.isfinite().all() for parameter in own.model.parameters()))
+    assert all(finite)
+
+
+def test_weights_that_became_infinite_are_not_saved() -> None:
+    own, progress = parts(plain=True), Progress()
+
+    def spoil(*_: Any) -> None:
+        with torch.no_grad():
+            next(own.model.parameters())[0, 0] = math.inf
+
+    own.optimizer.register_step_post_hook(spoil)
+    with pytest.raises(NonFiniteError, match=r"weights of 1\.weight are not finite after step 1") as caught:
+        run(own, replace(PLAN, save_every=1), progress)
+    assert caught.value.dump == {"step": 1, "layers": ["1.weight"]}
+
+
+def test_a_validation_loss_that_is_not_finite_stops_before_the_save() -> None:
+    reports = []
+    with pytest.raises(NonFiniteError, match="val/loss is not finite after epoch 1"):
+        for report in fit(parts(score=lambda _: {"val/loss": math.nan, "val/accuracy": 0.1}), PLAN, Progress()):
+            reports.append(report)
+    assert not any(isinstance(report, SaveDue) for report in reports)
+
+
+# Precision
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_bf16_trains() -> None:
+    own = parts(plain=True)
+    epochs = [report for report in run(own, replace(PLAN, precision="bf16", epochs=3)) if isinstance(report, EpochReport)]
+    assert all(math.isfinite(report.metrics["train/loss"]) for report in epochs)
+    assert all(parameter.dtype == torch.float32 for parameter in own.model.parameters())
