@@ -52,7 +52,12 @@ def dl_in_process(*argv: str) -> Answer:
 def python_process(code: str, *argv: str, **environment: str) -> Answer:
     """Runs ``code`` in a fresh Python with ``argv`` as its arguments."""
     done = subprocess.run(
-        [sys.executable, "-c", code, *argv], env={**os.environ, **environment}, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", code, *argv],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     return Answer(done.returncode, done.stdout, done.stderr)
 
@@ -63,9 +68,12 @@ def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     monkeypatch.setenv("COLUMNS", "200")
     for name in _USERS_OWN:
         monkeypatch.delenv(name, raising=False)
-    handlers = list(logging.getLogger().handlers)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
     yield
-    logging.getLogger().handlers[:] = handlers
+    # Hydra's --info opens the root logger wide, and its handlers hold the stderr of the test that made them.
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

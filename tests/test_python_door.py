@@ -75,7 +75,7 @@ def test_what_makes_no_single_run_is_refused_before_anything_runs(setting, tmp_p
 
 
 def test_a_wrong_value_raises_the_commands_own_error():
-    with pytest.raises(ConfigError, match="trainer.epochs=ten: expected a whole number"):
+    with pytest.raises(ConfigError, match=r"trainer\.epochs=ten: expected a whole number"):
         dlcli.train("digits", epochs="ten")
 
 
@@ -86,7 +86,7 @@ def test_importing_dlcli_imports_no_heavy_package(python):
 
 
 def test_dlcli_imports_and_helps_where_fcntl_cannot_be_imported(python):
-    block = "import sys; sys.modules['fcntl'] = None; import dlcli; import dlcli.runs.platform; from dlcli.cli import main; main(['--help'])"
-    answer = python(block)
+    code = "import sys; sys.modules['fcntl'] = None; import dlcli; import dlcli.runs.platform;"
+    answer = python(code + "from dlcli.cli import main; main(['--help'])")
     assert answer.code == 0, answer.err
     assert "Usage: dl" in answer.out

@@ -16,6 +16,7 @@ from dlcli.report.text import safe
 
 # Typer brings its own click and exports only the leaves of its error tree; this is the class above typer.BadParameter.
 _TyperUsageError: type[Exception] = typer.BadParameter.__bases__[0]
+_TYPER_INTERRUPTED = 130  # what Typer returns after a KeyboardInterrupt; no command of ours returns a number
 _EXPECTED = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
 _BUG = "this is a mistake in dlcli, not yours"
 
@@ -27,14 +28,18 @@ def exit_code_of(argv: Sequence[str]) -> int:
     argv = with_default_values(argv)
     try:
         code = app(args=argv, prog_name="dl", standalone_mode=False)
+        if code == _TYPER_INTERRUPTED:
+            raise KeyboardInterrupt
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
         return _fail(Interrupted("stopped by SIGINT", signal_number=2), argv)
-    except BrokenPipeError:
-        # The reader of our output went away: nothing to say, and Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except (BrokenPipeError, SystemExit) as ended:
+        # Typer ends the process where the reader of our output went away, and after completion.
+        if isinstance(ended, BrokenPipeError) or isinstance(ended.__context__, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes once more at exit, and must not complain
+            return 0
+        return ended.code if isinstance(ended.code, int) else 0
     except DlcliError as error:
         return _fail(error, argv)
     except typer.Abort:

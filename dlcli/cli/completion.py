@@ -33,7 +33,7 @@ def candidates(verb: str, before: Sequence[str], incomplete: str, *, user: str |
         return [f"{group}={name}" for name in entries(group, user=user) if group in groups and name.startswith(start)]
     typed = [word for word in before if word != "="]
     if typed and typed[-1] in groups:
-        return [name for name in entries(typed[-1], user=user) if name.startswith(start)]
+        return [name for name in entries(typed[-1], user=user) if name.startswith(start if separator else incomplete)]
     chosen = bool(typed) and not set(typed[0]) & set("=+~") and "=" not in before[:2]
     words = [] if chosen else [name for group in WORD_GROUPS[verb] for name in entries(group, user=user)]
     keys = dict.fromkeys([*groups, *(key for key, _ in keys_of(verb, user=user))])

@@ -102,8 +102,11 @@ def metrics_table(title: str, metrics: dict[str, Any], labels: dict[str, str]) -
         metric = metrics.get(name)
         if metric is None or metric.value != metric.value:
             continue
-        percent = metric.method == "wilson"
-        form = (lambda value: f"{100 * value:.2f} %") if percent else (lambda value: f"{value:.4f}")
-        bounds = "" if metric.low is None else f"{form(metric.low)} … {form(metric.high)}"
-        table.add_row(words, form(metric.value), bounds)
+        share = metric.method == "wilson"
+        bounds = "" if metric.low is None else f"{_shown(metric.low, share=share)} … {_shown(metric.high, share=share)}"
+        table.add_row(words, _shown(metric.value, share=share), bounds)
     return table
+
+
+def _shown(value: float, *, share: bool) -> str:
+    return f"{100 * value:.2f} %" if share else f"{value:.4f}"

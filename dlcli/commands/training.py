@@ -209,9 +209,10 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
         run.log({**line, "split": split, "name": f"epoch_{name}" if key == "train/loss" else name, "value": value, **clock})
     values = report.metrics
     talk.line(
-        f"epoch {report.epoch + 1}/{job.plan.epochs} · train loss {values['train/loss']:.4f} accuracy "
-        f"{100 * values['train/accuracy']:.2f} % · val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} %"
-        f" · {speed:,.0f} examples/s{' · best' if report.best else ''}"
+        f"epoch {report.epoch + 1}/{job.plan.epochs} · "
+        f"train loss {values['train/loss']:.4f} accuracy {100 * values['train/accuracy']:.2f} % · "
+        f"val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} % · "
+        f"{speed:,.0f} examples/s{' · best' if report.best else ''}"
     )
     bar.at(report.step)
 

@@ -80,7 +80,8 @@ def _explain(error: Exception, verb: str, blamed: str, *, known: Mapping[str, An
     key, _, value = blamed.lstrip("+~").partition("=")
     parsed = _parsed(blamed)
     if parsed is None:
-        return f"cannot read '{blamed}'; expected KEY=VALUE, +KEY=VALUE or ~KEY (quote values with spaces or commas)"
+        quotes = "spaces, commas and accents need quotes inside: \"KEY='VALUE'\""
+        return f"cannot read '{blamed}'; expected KEY=VALUE, +KEY=VALUE or ~KEY; {quotes}"
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         choices = list(entries(group, user=config_dir)) or list(error.options or [])

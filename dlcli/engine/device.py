@@ -91,6 +91,6 @@ def memory_errors(what: str, hint: str) -> Iterator[None]:
     except MemoryError as error:
         raise ComputeError(f"out of memory: {what} does not fit", hint=hint) from error
     except RuntimeError as error:
-        if "can't allocate memory" not in str(error) and "DefaultCPUAllocator" not in str(error):
+        if "DefaultCPUAllocator" not in str(error) and "MPS backend out of memory" not in str(error):
             raise
         raise ComputeError(f"out of memory: {what} does not fit", hint=hint) from error

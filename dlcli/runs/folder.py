@@ -96,12 +96,11 @@ def storing(path: Path, *, needed: int | None = None) -> Iterator[None]:
 def storage_error(error: OSError, path: Path, *, needed: int | None = None) -> StorageError:
     """Returns the message for a failed read or write, with the space needed and free where that is the reason."""
     reason = error.strerror or str(error)
-    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG} and needed is not None:
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         free = platform.free_bytes(path.parent)
         room = f"{free:,} bytes free" if free is not None else "free space unknown"
-        return StorageError(
-            f"cannot write {path}: {reason} ({needed:,} bytes needed, {room})", hint="free some space, then --resume"
-        )
+        room = room if needed is None else f"{needed:,} bytes needed, {room}"
+        return StorageError(f"cannot write {path}: {reason} ({room})", hint="free some space, then --resume")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return StorageError(
             f"no access to {path}: {reason}", hint="its permissions, or DL_RUNS set to a folder that you may write"

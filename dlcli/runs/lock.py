@@ -15,17 +15,18 @@ from dlcli.runs import platform
 from dlcli.runs.folder import storing
 
 _LOCK = ".lock"
+_LENGTH = 200  # bytes that the holder's words may have
 # Listing runs tries each lock for an instant, so a lock that cannot be had at once may be free a moment later.
 _PATIENCE = 0.3
 
 
 def lock_run(path: Path) -> IO[str]:
     """Opens and locks ``path/.lock`` and writes the holder into it. Raises LockedError naming the holder."""
-    with storing(path), contextlib.ExitStack() as undo:
+    with storing(path, needed=_LENGTH), contextlib.ExitStack() as undo:
         file = undo.enter_context((path / _LOCK).open("a+", encoding="utf-8", errors="replace"))
         if not platform.try_lock(file.fileno(), patience=_PATIENCE):
             file.seek(0)
-            holder = file.read(200).strip() or "another process"
+            holder = file.read(_LENGTH).strip() or "another process"
             raise LockedError(f"{path} is being written by {holder}", hint="wait for it, or stop it first")
         file.seek(0)
         file.truncate()

@@ -75,7 +75,7 @@ class Run:
             undo.callback(shutil.rmtree, temporary, ignore_errors=True)
             write_folder_atomically(temporary, files)
             lock = undo.enter_context(lock_run(temporary))
-            with storing(parent / run_id):
+            with storing(parent / run_id, needed=sum(map(len, files.values()))):
                 temporary.rename(parent / run_id)
                 platform.sync_folder(parent)
             undo.pop_all()
@@ -158,7 +158,7 @@ class Run:
         folder = self.checkpoint_folder
         goal = folder / checkpoint_name(step)
         if not folder.is_dir():
-            with storing(folder):
+            with storing(folder, needed=sum(map(len, files.values()))):
                 folder.mkdir()
                 platform.sync_folder(self.path)
         if not (goal.is_dir() and read_folder(goal) == files):

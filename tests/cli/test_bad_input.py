@@ -154,7 +154,7 @@ def test_a_mistake_about_runs_is_named_and_changes_no_file(typed, code, words, d
 
 
 def test_several_mistakes_are_reported_together_one_line_each(dl, tmp_path):
-    answer = dl(*"train trainer.epochs=ten optimizer.lr=abc optimizer.foo=1 data=mnits +x.y=1 seed=-1".split())
+    answer = dl("train", "trainer.epochs=ten", "optimizer.lr=abc", "optimizer.foo=1", "data=mnits", "+x.y=1", "seed=-1")
     check(answer, 2, ["'mnits'", "'optimizer.foo'", "'x'", "trainer.epochs=ten", "optimizer.lr=abc"])
     assert len(answer.errors) == 5
     assert all(line.startswith("error: ") for line in answer.errors)
@@ -168,7 +168,13 @@ def test_more_than_eight_mistakes_are_counted_not_listed(dl):
 
 
 def test_control_characters_from_the_command_line_never_reach_the_terminal(dl):
-    for argv in (["\x1b[31mx"], ["train", "\x1b[31mx"], ["train", "x\x1b]0;y\x07=1"], ["evaluate", "--run", "\x9b31m"], ["train", "--\x1bx"]):
+    for argv in (
+        ["\x1b[31mx"],
+        ["train", "\x1b[31mx"],
+        ["train", "x\x1b]0;y\x07=1"],
+        ["evaluate", "--run", "\x9b31m"],
+        ["train", "--\x1bx"],
+    ):
         answer = dl(*argv)
         assert answer.code == 2
         assert not set(answer.err) & {"\x1b", "\x07", "\x9b"}
@@ -229,7 +235,8 @@ def reseal(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["os.system", "evil.Net", "pathlib.Path", "torch.load", "torch.optim.SGD", "dlcli.config.bridge.launch", "torch.hub.load"]
+    "target",
+    ["os.system", "evil.Net", "pathlib.Path", "torch.load", "torch.optim.SGD", "dlcli.config.bridge.launch", "torch.hub.load"],
 )
 def test_a_foreign_runs_target_is_refused_and_not_imported(target, dl, runs, tmp_path, monkeypatch):
     (tmp_path / "evil.py").write_text(f"open({str(tmp_path / 'canary')!r}, 'w').close()")
@@ -252,7 +259,12 @@ def test_a_foreign_runs_data_target_is_refused(dl, runs):
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [("!!python/object/apply:os.system [touch x]", ["not plain YAML"]), ("a: &x 1\nb: *x", ["anchors"]), ("- 1", ["mapping"]), ("", ["mapping"])],
+    [
+        ("!!python/object/apply:os.system [touch x]", ["not plain YAML"]),
+        ("a: &x 1\nb: *x", ["anchors"]),
+        ("- 1", ["mapping"]),
+        ("", ["mapping"]),
+    ],
 )
 def test_a_foreign_runs_config_is_read_as_plain_data(content, words, dl, runs):
     next(runs.glob("train/digits/*/config.yaml")).write_text(content)
@@ -277,7 +289,12 @@ def test_a_device_that_is_not_there_is_refused_before_anything_runs(dl, runs):
 
 
 def test_failures_are_json_objects_where_json_is_asked_for(dl):
-    for typed, code in (("train trainer.epochs=0 --json", 2), ("trian --json", 2), ("runs tarin --json", 2), ("evaluate --limit x --json", 2)):
+    for typed, code in (
+        ("train trainer.epochs=0 --json", 2),
+        ("trian --json", 2),
+        ("runs tarin --json", 2),
+        ("evaluate --limit x --json", 2),
+    ):
         answer = dl(*typed.split())
         content = json.loads(answer.out)
         assert set(content) == {"schema", "verb", "error"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import math
 import os
 import sys
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pytest
 import yaml
 
 from dlcli.config import bridge
+from dlcli.config.compose import quoted
 from dlcli.config.schema import EvaluateSettings, Invocation, checked_settings
 from dlcli.errors import ConfigError, DataError, Interrupted, StorageError
 
@@ -37,7 +39,7 @@ def task(monkeypatch):
     module = type(sys)("bridge_tasks")
 
     def run(settings, invocation):
-        SEEN.append((settings, invocation, os.getcwd(), list(sys.argv)))
+        SEEN.append((settings, invocation, str(Path.cwd()), list(sys.argv)))
         if settings.seed == 1:
             raise DataError("the data are wrong", hint="mend them")
         if settings.seed == 2:
@@ -142,8 +144,7 @@ def test_a_sweeper_that_optimises_sees_the_value_that_training_selects_by(task):
     values = {"trainer": {"monitor": "val/loss"}}
     assert bridge._objective(Fake({"val/loss": {"value": 0.25}, "test/accuracy": {"value": 1}}), values) == 0.25
     assert bridge._objective(Fake({"val/accuracy": {"value": 0.75}}), {"trainer": {"monitor": "last"}}) == 0.75
-    nothing = bridge._objective(Fake({"test/accuracy": {"value": 1}}), values)
-    assert nothing != nothing
+    assert math.isnan(bridge._objective(Fake({"test/accuracy": {"value": 1}}), values))
 
 
 def test_printing_the_configuration_runs_no_task(task, capsys):
@@ -154,24 +155,21 @@ def test_printing_the_configuration_runs_no_task(task, capsys):
 
 def test_hydra_starts_where_argparse_checks_help_texts_as_python_3_14_does(task, monkeypatch):
     def check(self, action):
-        if action.help:
-            self._get_formatter()._expand_help(action) if isinstance(action.help, str) else int("badly formed help string")
+        if action.help and not isinstance(action.help, str):
+            raise ValueError("badly formed help string")
 
-    monkeypatch.setattr(argparse.ArgumentParser, "_check_help", check, raising=False)
-    original = argparse._ActionsContainer._add_action
-
-    def add(self, action):
-        if hasattr(self, "_check_help"):
-            self._check_help(action)
+    def add(self, action, original=argparse.ArgumentParser._add_action):
+        self._check_help(action)
         return original(self, action)
 
-    monkeypatch.setattr(argparse._ActionsContainer, "_add_action", add)
+    monkeypatch.setattr(argparse.ArgumentParser, "_check_help", check, raising=False)
+    monkeypatch.setattr(argparse.ArgumentParser, "_add_action", add)
     launch(task, "seed=5")
     assert argparse.ArgumentParser._check_help is check
 
 
 def test_settings_are_written_as_plain_yaml_and_read_back_equal(task):
-    launch(task, "name=ünï")
+    launch(task, f"name={quoted('ünï')}")
     settings = SEEN[0][0]
     text = bridge.as_yaml(settings)
     assert b"!!" not in text
@@ -185,7 +183,7 @@ def test_settings_are_written_as_plain_yaml_and_read_back_equal(task):
         (b"a: ${oc.env:HOME}", None),
         (b"a: !!python/object/apply:os.getcwd []", "not plain YAML"),
         (b"a: &b 1", "anchors"),
-        (b"[" * 3000, "not plain YAML"),
+        (b"[" * 1200, "not plain YAML"),
         (b"a: \xff", "not plain YAML"),
         (b"- 1", "does not hold a mapping"),
         (b"", "does not hold a mapping"),

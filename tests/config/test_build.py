@@ -108,7 +108,9 @@ def test_a_package_that_the_user_trusts_is_built(where, package, monkeypatch):
         resolve("model", "my_nets.make")
 
 
-@pytest.mark.parametrize(("text", "reason"), [("trust: my_nets", "must be a list"), ("trust: [1]", "must be a list"), ("trust: [", "cannot read")])
+@pytest.mark.parametrize(
+    ("text", "reason"), [("trust: my_nets", "must be a list"), ("trust: [1]", "must be a list"), ("trust: [", "cannot read")]
+)
 def test_a_broken_list_of_trusted_packages_is_said(text, reason, package):
     Path("dlcli.yaml").write_text(text)
     with pytest.raises(UsageError, match=reason):

@@ -51,7 +51,12 @@ def test_a_description_is_the_first_comment_and_not_hydras_header(tmp_path, own)
 
 @pytest.mark.parametrize(
     ("verb", "word", "group"),
-    [("train", "mnist", "experiment"), ("train", "mnist,digits", "experiment"), ("attack", "fgsm", "attack"), ("explain", "gradcam", "explainer")],
+    [
+        ("train", "mnist", "experiment"),
+        ("train", "mnist,digits", "experiment"),
+        ("attack", "fgsm", "attack"),
+        ("explain", "gradcam", "explainer"),
+    ],
 )
 def test_the_first_bare_word_names_an_entry_of_the_verbs_group(verb, word, group):
     assert group_of_word(verb, word) == group

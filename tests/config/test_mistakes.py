@@ -11,7 +11,11 @@ def test_right_overrides_have_no_mistakes():
 
 def test_each_wrong_override_is_explained_and_the_others_are_still_checked():
     found = collect("train", ["optimizer=sgdd", "seed=x", "nonsense=1", "model=mlp"], None)
-    assert [line.split(";")[0].split(":")[0] for line in found] == ["there is no optimizer 'sgdd'", "unknown key 'nonsense'", "seed=x"]
+    assert [line.split(";")[0].split(":")[0] for line in found] == [
+        "there is no optimizer 'sgdd'",
+        "unknown key 'nonsense'",
+        "seed=x",
+    ]
 
 
 def test_an_override_is_judged_with_the_groups_that_are_chosen_after_it():
@@ -26,9 +30,9 @@ def test_known_keys_are_those_of_the_chosen_entries_not_of_the_defaults():
 
 
 def test_components_are_not_imported_where_only_the_root_is_wrong(python):
-    code = "import sys; from dlcli.config.mistakes import collect; print(collect('train', ['seed=x', 'y=1'], None)); print('torch' in sys.modules)"
-    answer = python(code)
-    assert answer.out.splitlines()[-1] == "False", answer.err
+    code = "import sys; from dlcli.config.mistakes import collect; print(len(collect('train', ['seed=x', 'y=1'], None)));"
+    answer = python(code + "print('torch' in sys.modules)")
+    assert answer.out.split() == ["2", "False"], answer.err
 
 
 def test_a_users_broken_file_is_named_with_its_line(tmp_path):
@@ -69,7 +73,13 @@ def test_every_value_of_a_sweep_is_checked_once(overrides, lines):
 
 
 @pytest.mark.parametrize(
-    "overrides", [["optimizer=sgd,adam"], ["optimizer=glob(*)"], ["optimizer.lr=interval(0.01,0.1)"], ["seed=range(3)", "model=mlp,small_cnn"]]
+    "overrides",
+    [
+        ["optimizer=sgd,adam"],
+        ["optimizer=glob(*)"],
+        ["optimizer.lr=interval(0.01,0.1)"],
+        ["seed=range(3)", "model=mlp,small_cnn"],
+    ],
 )
 def test_a_right_sweep_passes_whatever_makes_its_values(overrides):
     refuse_bad_sweep("train", overrides, None)

@@ -40,7 +40,10 @@ def test_a_composed_root_becomes_typed_settings(plain):
         ({"clip_norm": 0}, "trainer.clip_norm=0.0: expected more than 0"),
         ({"max_time": -1}, "trainer.max_time=-1.0: expected more than 0"),
         ({"ema": 1}, "trainer.ema=1.0: expected a decay between 0 and 1, such as 0.99, or null"),
-        ({"monitor": "test/accuracy"}, "trainer.monitor=test/accuracy: expected one of val/accuracy, val/loss, last; did you mean 'val/accuracy'?"),
+        (
+            {"monitor": "test/accuracy"},
+            "trainer.monitor=test/accuracy: expected one of val/accuracy, val/loss, last; did you mean 'val/accuracy'?",
+        ),
         ({"seed": -1}, "seed=-1: expected 0 or more"),
         ({"workers": -1}, "workers=-1: expected 0 or more"),
         ({"overfit": 0}, "overfit=0: expected 1 or more"),

@@ -303,7 +303,7 @@ def test_max_time_ends_the_fit_with_its_name_as_the_reason() -> None:
 
 def test_patience_counts_epochs_without_a_better_monitor() -> None:
     progress = Progress()
-    reports = run(parts(lr=0.0), replace(PLAN, epochs=50, patience=3), progress)
+    reports = run(parts(lr=0.0, plain=True), replace(PLAN, epochs=50, patience=3), progress)
     epochs = [report.best for report in reports if isinstance(report, EpochReport)]
     assert epochs == [True, False, False, False]
     assert progress.stopped_early
@@ -380,7 +380,7 @@ class InfiniteGradient(torch.autograd.Function):
     ("change", "message"),
     [
         (lambda value: value * math.nan, "loss is nan at step 3"),
-        (lambda value: value + math.inf, "loss is inf at step 3"),
+        (lambda value: value * math.inf, "loss is inf at step 3"),
         (InfiniteGradient.apply, "gradient of 0.weight is not finite at step 3"),
     ],
 )

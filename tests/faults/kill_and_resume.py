@@ -286,7 +286,7 @@ _DISTURBANCE: dict[str, Any] = {}
 
 @contextlib.contextmanager
 def _signalling(place: str, step: int, number: signal.Signals, *, times: int) -> Iterator[None]:
-    """Sends this process a signal when ``place`` of the engine is entered at ``step``; children that are not disturbed ignore it."""
+    """Sends a child a signal when it enters ``place`` of the engine at ``step``, unless it is one that nobody disturbs."""
     function = getattr(engine, place)
     _DISTURBANCE["on"] = True
 
@@ -307,11 +307,11 @@ def _signalling(place: str, step: int, number: signal.Signals, *, times: int) ->
 def _warm_up() -> None:
     """Imports and loads what a run loads late, so that children are born with it."""
     import sklearn.datasets
-    import torch._dynamo  # the first optimizer brings it
 
     from dlcli.report.plots import training_curves
 
     sklearn.datasets.load_digits()
+    torch.optim.SGD([torch.zeros(1)])  # imports torch._dynamo
     line = {"step": 1, "epoch": 0, "name": "loss", "value": 1.0}
     training_curves([{**line, "split": split} for split in ("train", "val")])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def test_asking_whether_a_run_is_held_does_not_hold_it(tmp_path: Path) -> None:
 
 
 def test_a_lock_that_is_tried_for_an_instant_by_a_listing_does_not_refuse_the_writer(tmp_path: Path) -> None:
-    code = "import fcntl, sys, time; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print(1, flush=True); time.sleep(0.1)"
+    code = "import fcntl, sys, time; f = open(sys.argv[1], 'a'); fcntl.flock(f, 2); print(1, flush=True); time.sleep(0.1)"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / ".lock")], stdout=subprocess.PIPE) as listing:
         assert listing.stdout is not None
         listing.stdout.readline()
@@ -88,8 +89,8 @@ def test_a_folder_that_is_not_there_cannot_be_locked(tmp_path: Path) -> None:
 
 
 def test_only_one_process_at_a_time_makes_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = platform.try_lock
-    monkeypatch.setattr("dlcli.runs.platform.try_lock", lambda descriptor, *, patience=0.0: real(descriptor))
+    impatient = functools.partial(platform.try_lock, patience=0)
+    monkeypatch.setattr(platform, "try_lock", lambda descriptor, **_: impatient(descriptor))
     with only_maker(tmp_path / "mnist"), pytest.raises(LockedError, match="another process"), only_maker(tmp_path / "mnist"):
         pass
     with only_maker(tmp_path / "mnist"):

@@ -32,8 +32,8 @@ def test_a_patient_locker_gets_a_lock_that_is_freed_meanwhile(tmp_path: Path) ->
             sys.executable,
             "-c",
             "import fcntl, sys, time; f = open(sys.argv[1], 'w'); fcntl.flock(f, 2); print(1, flush=True); time.sleep(0.3)",
-        ]
-        + [str(tmp_path / "lock")],
+            str(tmp_path / "lock"),
+        ],
         stdout=subprocess.PIPE,
     )
     assert holder.stdout is not None

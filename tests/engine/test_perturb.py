@@ -1,0 +1,125 @@
+"""Running an attack: what breaks its promises is refused, what is wrong already is left alone, and passes are counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dlcli.contracts import Threat
+from dlcli.data.memory import MemorySplit
+from dlcli.engine.perturb import AttackReport, perturb
+from dlcli.errors import ComputeError
+from dlcli.randomness import SampleKeys
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """Changes the inputs by a function."""
+
+    change: Callable[[Tensor, SampleKeys], Tensor]
+    norm: str = "linf"
+    epsilon: float | None = 0.1
+    kind: ClassVar[str] = "attack"
+
+    @property
+    def threat(self) -> Threat:
+        return Threat(self.norm, self.epsilon)
+
+    def __call__(self, model: nn.Module, inputs: Tensor, targets: Tensor, *, rng: Any = None, goals: Any = None) -> Tensor:
+        return self.change(inputs, rng)
+
+
+class Brightness(nn.Module):
+    """Class 1 where the mean is above one half."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        mean = inputs.flatten(1).mean(dim=1)
+        return torch.stack([torch.full_like(mean, 0.5), mean], dim=1)
+
+
+def split() -> MemorySplit:
+    """Four grey images of brightness 0.2, 0.45, 0.55, 0.8; the last one has the wrong label."""
+    images = torch.tensor([0.2, 0.45, 0.55, 0.8])[:, None, None, None].expand(4, 1, 2, 2).clone()
+    return MemorySplit(images, torch.tensor([0, 0, 1, 0]))
+
+
+def attacked(change: Callable[[Tensor, SampleKeys], Tensor], *, size: int = 4, **options: Any) -> list[AttackReport]:
+    return list(perturb(Brightness(), Moved(change=change, **options), split(), batch_size=size, seed=0))
+
+
+def test_an_attack_is_scored_on_what_the_model_says_before_and_after() -> None:
+    (report,) = attacked(lambda inputs, _: inputs + 0.1)
+    assert report.clean.tolist() == [0, 0, 1, 1]
+    assert report.attacked.tolist() == [0, 1, 1, 1]
+
+
+def test_what_is_misclassified_already_comes_back_as_it_was() -> None:
+    (report,) = attacked(lambda inputs, _: inputs + 0.1)
+    torch.testing.assert_close(report.distances, torch.tensor([0.1, 0.1, 0.1, 0.0]))
+    assert torch.equal(report.adversarial[3], report.inputs[3])
+
+
+def test_distances_are_in_the_norm_of_the_threat() -> None:
+    (report,) = attacked(lambda inputs, _: inputs + 0.1, norm="l2", epsilon=0.2)
+    torch.testing.assert_close(report.distances[:3], torch.full((3,), 0.2))  # 0.1 · sqrt(4 pixels)
+
+
+def test_draws_do_not_depend_on_the_batches_nor_on_who_was_left_out() -> None:
+    def noise(inputs: Tensor, rng: SampleKeys) -> Tensor:
+        return inputs + 0.05 * rng.uniform("noise", 0, (1, 2, 2))
+
+    whole = torch.cat([report.adversarial for report in attacked(noise)])
+    single = torch.cat([report.adversarial for report in attacked(noise, size=1)])
+    assert torch.equal(whole, single)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda inputs, _: inputs + 0.1001, "left its linf ball: 0.1001"),
+        (lambda inputs, _: inputs - 0.3, r"left the box \[0, 1\]"),
+        (lambda inputs, _: inputs * torch.nan, "not finite"),
+        (lambda inputs, _: inputs + torch.inf, "not finite"),
+        (lambda inputs, _: inputs[:1], r"returned shape \(1, 1, 2, 2\); expected \(3, 1, 2, 2\)"),
+    ],
+)
+def test_an_attack_that_breaks_its_promise_is_refused_and_not_repaired(change: Any, message: str) -> None:
+    with pytest.raises(ComputeError, match=message):
+        attacked(change)
+
+
+def test_rounding_at_the_border_of_the_ball_and_the_box_is_no_offence() -> None:
+    attacked(lambda inputs, _: inputs + 0.1 * (1 + 5e-7))
+    attacked(lambda inputs, _: torch.full_like(inputs, 1 + 5e-7), epsilon=None)
+
+
+def test_an_attack_without_a_radius_may_go_as_far_as_the_box() -> None:
+    (report,) = attacked(lambda inputs, _: torch.ones_like(inputs), epsilon=None)
+    torch.testing.assert_close(report.distances[:3], torch.tensor([0.8, 0.55, 0.45]))
+
+
+def test_passes_are_counted_per_example() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class TwoSteps(Moved):
+        def __call__(self, model: nn.Module, inputs: Tensor, targets: Tensor, *, rng: Any = None, goals: Any = None) -> Tensor:
+            for _ in range(2):
+                own = inputs.clone().requires_grad_()
+                torch.autograd.grad(model(own).sum(), own)
+            return inputs
+
+    (report,) = perturb(Brightness(), TwoSteps(change=lambda inputs, _: inputs), split(), batch_size=4, seed=0)
+    assert report.forwards == 4 + 2 * 3 + 4  # clean, two steps on the three that are right, attacked
+    assert report.backwards == 2 * 3
+
+
+def test_the_check_comes_before_each_batch() -> None:
+    def check() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(perturb(Brightness(), Moved(change=lambda inputs, _: inputs), split(), batch_size=4, seed=0, check=check))
