@@ -45,8 +45,14 @@ def test_nothing_is_printed(trained, capfd):
 def test_a_result_is_taken_where_a_model_reference_is(trained):
     assert dlcli.evaluate(run=trained, split="val").parent == trained.id
     assert dlcli.attack("fgsm", "attack.epsilon=0.1", run=trained, limit=20).parent == trained.id
-    assert dlcli.explain("saliency", run=trained, limit=2).parent == trained.id
     assert dlcli.finetune(run=trained, data="digits", epochs=1).parent == trained.id
+
+
+def test_no_room_hides_the_verb_of_the_same_name(trained):
+    from dlcli.attacks.fgsm import FGSM  # noqa: F401 - importing a room sets its name on the package
+    from dlcli.explain.saliency import Saliency  # noqa: F401
+
+    assert dlcli.explain("saliency", run=trained, limit=2).parent == trained.id
 
 
 def test_load_gives_a_classifier_that_takes_raw_inputs(trained):

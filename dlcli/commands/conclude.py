@@ -15,7 +15,7 @@ from dlcli.commands.console import Talk
 from dlcli.commands.models import load_weights, newest_good
 from dlcli.commands.session import finished
 from dlcli.commands.signals import StopFlag
-from dlcli.commands.training import Job
+from dlcli.commands.training import Job, run_fit
 from dlcli.config.schema import Invocation
 from dlcli.contracts import Metric, Predictions, Split, predicted_classes, probabilities
 from dlcli.engine.evaluate import evaluate, joined
@@ -27,8 +27,6 @@ from dlcli.report.images import to_uint8
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run, checkpoint_name, read_checkpoint
 
-SHOWN = 8
-
 
 @dataclass(frozen=True)
 class Mistakes:
@@ -38,10 +36,11 @@ class Mistakes:
     captions: list[str]
 
 
-def conclude_fit(
-    run: Run, job: Job, progress: Progress, *, invocation: Invocation, talk: Talk, flag: StopFlag, started: float, training: float
-) -> Result:
-    """Tests the best weights, writes plots and ``result.json``, and says how it went."""
+def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invocation, talk: Talk, flag: StopFlag) -> Result:
+    """Trains to the end, tests the best weights, writes plots and ``result.json``, and says how it went."""
+    started = time.perf_counter()
+    training = run_fit(run, job, progress, talk=talk, flag=flag)
+    flag.check()
     _take_best(run, job, progress, talk)
     predictions = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
     metrics = classification_metrics(predictions, job.bundle.spec.classes, split="test")
@@ -51,22 +50,23 @@ def conclude_fit(
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines))}
     seconds = time.perf_counter() - started
     result = finished(run, invocation, seconds=seconds, metrics=metrics, files=files)
-    verb = run.information["verb"]
-    test = terminal.interval(metrics["test/accuracy"])
-    talk.line(
-        f"test accuracy {test} (n = {len(predictions.targets)}) · {training:.1f} s training, {seconds:.1f} s in all", style="bold"
-    )
+    test = f"{terminal.interval(metrics['test/accuracy'])} (n = {len(predictions.targets)})"
+    talk.line(f"test accuracy {test} · {training:.1f} s training, {seconds:.1f} s in all", style="bold")
+    _show(run, job, predictions, lines, talk)
+    return result
+
+
+def _show(run: Run, job: Job, predictions: Predictions, lines: list[dict[str, Any]], talk: Talk) -> None:
     if talk.shows_pictures:
         show_curve(lines, talk)
         show_predictions(job.bundle.test, predictions, job.bundle.spec.classes, talk)
-    talk.line(f"{verb} run: {run.path}")
+    talk.line(f"{run.information['verb']} run: {run.path}")
     if not run.information.get("fast_dev_run"):
         talk.next_commands(
             ("dl evaluate", "per-class figures, calibration, confusion matrix"),
             ("dl attack fgsm", "how little must change to fool it"),
             ("dl explain gradcam", "where it looks"),
         )
-    return result
 
 
 def read_metrics(run: Run) -> list[dict[str, Any]]:
@@ -86,7 +86,8 @@ def show_curve(lines: list[dict[str, Any]], talk: Talk) -> None:
 
 def show_predictions(split: Split, predictions: Predictions, classes: tuple[str, ...], talk: Talk) -> None:
     """Draws a few examples with their predictions, mistakes first."""
-    some = mistakes_first(split, predictions, classes, count=SHOWN)
+    one_row = max(2, (talk.console.width + 2) // 30)
+    some = mistakes_first(split, predictions, classes, count=one_row)
     if some is not None:
         talk.picture(terminal.gallery(some.images, some.captions))
 

@@ -39,6 +39,11 @@ class Talk:
         if not self.quiet:
             self.console.print(Text(safe(text), style=style))
 
+    def text(self, text: str) -> None:
+        """Prints several lines, such as a configuration."""
+        for part in text.splitlines():
+            self.line(part)
+
     def warn(self, text: str) -> None:
         """Prints a warning, also when quiet."""
         self.console.print(Text(f"warning: {safe(text)}", style="yellow"))

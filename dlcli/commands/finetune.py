@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import torch
 
-from dlcli.commands.conclude import conclude_fit
+from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
+from dlcli.commands.dry_run import dry_run
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.train import announce
-from dlcli.commands.training import Job, load_bundle, prepare, run_fit
+from dlcli.commands.training import Job, load_bundle, prepare
 from dlcli.config.schema import FinetuneSettings, Invocation
 from dlcli.contracts import DataSpec
 from dlcli.engine.device import choose_device
@@ -52,9 +52,8 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
             else "same classes: the head is kept; every layer is trained"
         )
         if invocation.dry_run:
-            talk.line(f"{job.total_steps} steps on {len(job.bundle.train)} examples; nothing was written")
+            dry_run(settings, job, talk)
             return None
-        started = time.perf_counter()
         with recorded(
             settings,
             invocation,
@@ -64,12 +63,7 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
             fast_dev_run=settings.fast_dev_run,
         ) as run:
             announce(run, job, talk)
-            progress = Progress()
-            training = run_fit(run, job, progress, talk=talk, flag=flag)
-            flag.check()
-            return conclude_fit(
-                run, job, progress, invocation=invocation, talk=talk, flag=flag, started=started, training=training
-            )
+            return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag)
 
 
 def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -> FinetuneJob:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +11,18 @@ from typing import Any
 import torch
 
 from dlcli.checkpoint import Checkpoint
-from dlcli.commands.conclude import conclude_fit
+from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
+from dlcli.commands.dry_run import dry_run
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good
 from dlcli.commands.session import failing, plain_number, print_result, recorded
-from dlcli.commands.signals import StopFlag, catching_signals
-from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore, run_fit
+from dlcli.commands.signals import catching_signals
+from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
 from dlcli.config.bridge import read_stored
 from dlcli.config.schema import FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.contracts import Preprocessing
 from dlcli.engine.device import choose_device, describe_device
-from dlcli.engine.fit import Progress, fit
+from dlcli.engine.fit import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
 from dlcli.randomness import borrowed_rng, seed_step
 from dlcli.runs.find import MODEL_VERBS, RunInfo, find_unfinished
@@ -44,12 +44,12 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
         flag.check()
         name = invocation.choices.get("experiment", job.bundle.spec.name)
         if invocation.dry_run:
-            _dry_run(settings, job, talk)
+            dry_run(settings, job, talk)
             return None
         parent = start.reference if start is not None else None
         with recorded(settings, invocation, name=name, parent=parent, device=device, fast_dev_run=settings.fast_dev_run) as run:
             announce(run, job, talk)
-            return _fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag)
+            return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag)
 
 
 def resume(verb: str, reference: str | None, changes: Sequence[str], invocation: Invocation) -> Result | None:
@@ -88,7 +88,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
             warn_of_differences(run, device, talk)
             talk.line(f"resuming {info.id} at step {progress.step} of {job.total_steps}")
             flag.check()
-            return _fit_and_conclude(run, job, progress, invocation=replace(invocation, verb=verb), talk=talk, flag=flag)
+            return fit_and_conclude(run, job, progress, invocation=replace(invocation, verb=verb), talk=talk, flag=flag)
 
 
 def announce(run: Run, job: Job, talk: Talk) -> None:
@@ -169,39 +169,6 @@ def _as_data_errors(path: Path) -> Iterator[None]:
         yield
     except ConfigError as error:
         raise DataError(f"{path}/config.yaml: {error.message}", hint=error.hint) from error
-
-
-def _fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invocation, talk: Talk, flag: StopFlag) -> Result:
-    started = time.perf_counter()
-    training = run_fit(run, job, progress, talk=talk, flag=flag)
-    flag.check()
-    return conclude_fit(run, job, progress, invocation=invocation, talk=talk, flag=flag, started=started, training=training)
-
-
-def _dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
-    """Prints configuration, sizes and an estimate from a few real steps; writes nothing. The job is used up."""
-    import dataclasses
-
-    import yaml
-
-    talk.console.print(yaml.safe_dump(dataclasses.asdict(settings), sort_keys=False), end="")
-    progress, ticks = Progress(), []
-
-    def stop() -> int | None:
-        ticks.append(time.perf_counter())
-        return 1 if progress.step >= 4 else None
-
-    for _ in fit(job.parts, replace(job.plan, log_every=10**9, save_every=None), progress, stop=stop):
-        pass
-    steps = len(ticks) - 2
-    per_step = (ticks[-1] - ticks[1]) / steps if steps > 0 else ticks[-1] - ticks[0]
-    parameters = sum(parameter.numel() for parameter in job.model.parameters())
-    bundle = job.bundle
-    talk.line(
-        f"{describe_device(job.parts.device)} · {bundle.spec.name} {plain_number(len(bundle.train))} train · "
-        f"{plain_number(parameters)} parameters ({parameters * 4 / 1e6:.1f} MB) · {job.total_steps} steps, about "
-        f"{per_step * job.total_steps:.0f} s of training ({1000 * per_step:.1f} ms a step measured); nothing was written"
-    )
 
 
 def _changed(values: dict[str, Any], changes: Sequence[str]) -> dict[str, Any]:

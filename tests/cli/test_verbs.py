@@ -82,10 +82,9 @@ def test_a_group_is_chosen_and_an_override_wins_over_its_flag(dl, tmp_path):
     assert run.parent.name == "digits"
 
 
-@pytest.mark.parametrize("name", ["007", "true", "1e5"])
-def test_a_name_that_looks_like_a_number_stays_a_name(name, dl, tmp_path):
-    assert dl("train", "digits", "--name", name, *SHORT).code == 0
-    assert [run.parent.name for run in runs_in(tmp_path)] == [name]
+def test_a_name_that_looks_like_a_number_stays_a_name(dl, tmp_path):
+    assert dl("train", "digits", "--name", "007", *SHORT).code == 0
+    assert [run.parent.name for run in runs_in(tmp_path)] == ["007"]
 
 
 @pytest.fixture(scope="module")
@@ -221,19 +220,13 @@ def test_a_network_of_the_users_own_is_refused_without_trust_and_not_imported(ow
     assert not (network / "canary").exists()
 
 
-@pytest.mark.parametrize("how", ["flag", "file", "environment"])
-def test_a_network_of_the_users_own_trains_and_is_used_once_it_is_trusted(how, own, network, dl, monkeypatch):
-    flag = ["--trust", "my_net"] if how == "flag" else []
-    if how == "file":
-        (network / "dlcli.yaml").write_text("trust: [my_net]\n")
-    elif how == "environment":
-        monkeypatch.setenv("DL_TRUST", "my_net")
-    answer = dl("train", "small", "model=mine", "--config-dir", str(own), *flag, "--quiet")
+def test_a_network_of_the_users_own_trains_and_is_used_as_long_as_it_is_trusted(own, network, dl):
+    answer = dl("train", "small", "model=mine", "--config-dir", str(own), "--trust", "my_net", "--quiet")
     assert answer.code == 0, answer.err
     assert (network / "canary").exists()
-    assert dl("evaluate", "--limit", "10", "--quiet", *flag).code == 0
-    if how == "flag":
-        assert dl("evaluate", "--limit", "10", "--quiet").code == 65
+    assert dl("evaluate", "--limit", "10", "--quiet").code == 65
+    (network / "dlcli.yaml").write_text("trust: [my_net]\n")
+    assert dl("evaluate", "--limit", "10", "--quiet").code == 0
 
 
 @pytest.mark.full

@@ -24,7 +24,7 @@ def test_a_resumed_run_takes_more_time_and_another_device() -> None:
 
 
 def test_a_resumed_run_refuses_what_would_make_it_another_run() -> None:
-    with pytest.raises(UsageError, match="'optimizer.lr' cannot change"):
+    with pytest.raises(UsageError, match=r"'optimizer\.lr' cannot change"):
         _changed({}, ["optimizer.lr=1"])
     assert "trainer.epochs" not in RESUMABLE_KEYS
 

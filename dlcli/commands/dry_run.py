@@ -1,0 +1,42 @@
+"""``--dry-run`` of train and finetune: what would happen, how large it is and how long it would take."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from dlcli.commands.console import Talk
+from dlcli.commands.session import plain_number
+from dlcli.commands.training import Job
+from dlcli.config.bridge import as_yaml
+from dlcli.config.schema import FitSettings
+from dlcli.engine.device import describe_device
+from dlcli.engine.fit import Progress, fit
+
+MEASURED_STEPS = 4
+
+
+def dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
+    """Prints configuration, sizes and an estimate from a few real steps; writes nothing. The job is used up."""
+    talk.text(as_yaml(settings).decode())
+    per_step = _seconds_per_step(job)
+    parameters = sum(parameter.numel() for parameter in job.model.parameters())
+    talk.line(
+        f"{describe_device(job.parts.device)} · {job.bundle.spec.name} {plain_number(len(job.bundle.train))} train · "
+        f"{plain_number(parameters)} parameters ({parameters * 4 / 1e6:.1f} MB) · {job.total_steps} steps, about "
+        f"{per_step * job.total_steps:.0f} s of training ({1000 * per_step:.1f} ms a step measured); nothing was written"
+    )
+
+
+def _seconds_per_step(job: Job) -> float:
+    """Trains a few steps; the first one, which warms up, is left out where there are more."""
+    progress, ticks = Progress(), []
+
+    def stop() -> int | None:
+        ticks.append(time.perf_counter())
+        return 1 if progress.step >= MEASURED_STEPS else None
+
+    for _ in fit(job.parts, replace(job.plan, log_every=10**9, save_every=None), progress, stop=stop):
+        pass
+    steps = len(ticks) - 2
+    return (ticks[-1] - ticks[1]) / steps if steps > 0 else ticks[-1] - ticks[0]

@@ -1,0 +1,21 @@
+"""A dry run tells and estimates, and leaves no trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from dlcli.runs.run import runs_root
+
+
+@pytest.mark.parametrize(
+    "words", [("train", "digits", "limit_train=200"), ("finetune", "--run", "builtin:mnist", "limit_train=200")]
+)
+def test_a_dry_run_shows_configuration_sizes_and_cost_and_writes_nothing(dl: Callable[..., Any], words: tuple[str, ...]) -> None:
+    answer = dl(*words, "limit_train=200", "--dry-run")
+    assert answer.code == 0
+    for part in ("limit_train: 200", "parameters", "ms a step measured", "nothing was written"):
+        assert part in answer.err
+    assert not list(runs_root().glob("*/*/*"))
