@@ -144,7 +144,8 @@ def _chosen_checkpoint(run: RunInfo, which: str, talk: Talk) -> tuple[Checkpoint
             talk.warn(f"{error.message}; taking the newest that verifies")
     elif which.isdecimal():
         steps = ", ".join(str(int(name.removeprefix("step-"))) for name in names)
-        raise UsageError(f"--checkpoint {which}: run {run.id} has no such checkpoint", hint=f"best, last or one of {steps}")
+        expected = f"expected best, last or one of {steps}"
+        raise UsageError(f"--checkpoint {which}: run {run.id} has no such checkpoint; {expected}", hint="--checkpoint best")
     found = newest_good(run.path, talk)
     if found is None:
         raise UsageError(f"run {run.id} holds no checkpoint", hint="dl runs shows what is there")

@@ -68,7 +68,10 @@ def launch(invocation: Invocation, task: str, *, config_dir: str | None = None, 
             main(_job(task, invocation, outcomes))()
     except _SweepStopped as stopped:
         raise stopped.args[0] from None
-    except SystemExit as ended:  # Hydra's own printing of a part that is not there
+    except SystemExit as ended:
+        if not hydra_flags or "--multirun" in hydra_flags:
+            raise
+        # Hydra was asked to print a part that is not there, and has said so.
         raise UsageError("Hydra cannot print that", hint=f"dl {invocation.verb} --cfg job") from ended
     except DlcliError:
         raise

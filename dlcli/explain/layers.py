@@ -81,7 +81,7 @@ def spatial_layer(model: nn.Module, inputs: Tensor) -> tuple[str, nn.Module]:
     runs = Counter(call.module for call in calls)
     fitting = [call for call in calls if call.size == sizes[-1] and runs[call.module] == 1]
     if not fitting:
-        raise UsageError("gradcam needs a layer with a spatial map; this model has none", hint="try: dl explain saliency")
+        raise UsageError("gradcam needs a layer with a spatial map; this model has none", hint="dl explain saliency")
     chosen, known = fitting[-1], {call.name: call for call in fitting}
     while isinstance(chosen.module, nn.Sequential) and (last := _last_member(chosen)) in known:
         chosen = known[last]

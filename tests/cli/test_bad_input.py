@@ -133,6 +133,7 @@ def check(answer, code: int, words: list[str]) -> None:
     assert "Traceback" not in answer.err
     assert "this is a mistake in dlcli" not in answer.err
     assert "Error executing job" not in answer.err
+    assert "try: try:" not in answer.err
     assert answer.out == ""
 
 

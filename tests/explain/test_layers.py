@@ -95,7 +95,7 @@ def test_a_layer_that_runs_twice_is_passed_over() -> None:
 def test_a_model_without_a_spatial_map_is_refused_and_told_what_fits(model: nn.Module, inputs: Tensor) -> None:
     with pytest.raises(UsageError, match="needs a layer with a spatial map; this model has none") as caught:
         spatial_layer(model, inputs)
-    assert caught.value.hint == "try: dl explain saliency"
+    assert caught.value.hint == "dl explain saliency"
 
 
 def test_no_hook_outlives_the_search_also_when_the_model_breaks() -> None:
