@@ -12,7 +12,7 @@ from dlcli.commands.models import ASSETS, load_model
 from dlcli.contracts import Classifier
 from dlcli.data.mnist import MNIST
 from dlcli.engine.evaluate import evaluate, joined
-from dlcli.explain.layers import spatial_layer
+from dlcli.explainers.layers import spatial_layer
 from dlcli.metrics.accuracy import accuracy
 
 SHA256 = "f7a3cf4136b5b06d38801f6ee30100fbfff1a9fd424191c30385f519e4368f6f"

@@ -50,7 +50,7 @@ def test_a_result_is_taken_where_a_model_reference_is(trained):
 
 def test_no_room_hides_the_verb_of_the_same_name(trained):
     from dlcli.attacks.fgsm import FGSM  # noqa: F401 - importing a room sets its name on the package
-    from dlcli.explain.saliency import Saliency  # noqa: F401
+    from dlcli.explainers.saliency import Saliency  # noqa: F401
 
     assert dlcli.explain("saliency", run=trained, limit=2).parent == trained.id
 

@@ -13,8 +13,8 @@ from dlcli.commands.subject import Subject
 from dlcli.data.memory import MemorySplit
 from dlcli.engine.attribute import ExplainReport
 from dlcli.errors import UsageError
-from dlcli.explain.gradcam import GradCAM
-from dlcli.explain.saliency import Saliency
+from dlcli.explainers.gradcam import GradCAM
+from dlcli.explainers.saliency import Saliency
 
 CPU = torch.device("cpu")
 

@@ -50,7 +50,7 @@ def test_a_fraction_and_a_whole_number_become_floats():
         ("model", "dlcli.config.build.importlib.import_module"),
         ("optimizer", "torch.nn.Linear"),
         ("data", "dlcli.attacks.fgsm.FGSM"),
-        ("attack", "dlcli.explain.saliency.Saliency"),
+        ("attack", "dlcli.explainers.saliency.Saliency"),
         ("explainer", "dlcli.attacks.fgsm.FGSM"),
         ("scheduler", "dlcli.contracts.Batch"),
         ("loss", "dlcli.contracts.Loss"),

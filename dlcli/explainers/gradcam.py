@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.contracts import borrowed
-from dlcli.explain.layers import layer_named, spatial_layer, uncompiled, unwrapped
-from dlcli.explain.logits import target_logits
+from dlcli.explainers.layers import layer_named, spatial_layer, uncompiled, unwrapped
+from dlcli.explainers.logits import target_logits
 from dlcli.randomness import SampleKeys, borrowed_rng
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.contracts import borrowed
-from dlcli.explain.logits import target_logits
+from dlcli.explainers.logits import target_logits
 from dlcli.randomness import SampleKeys, borrowed_rng
 
 

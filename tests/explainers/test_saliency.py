@@ -6,7 +6,7 @@ import torch
 from captum.attr import Saliency as CaptumSaliency
 from torch import nn
 
-from dlcli.explain.saliency import Saliency
+from dlcli.explainers.saliency import Saliency
 
 IMAGES = torch.rand(3, 2, 4, 5, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.tensor([0, 2, 1])

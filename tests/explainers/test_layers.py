@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.errors import UsageError
-from dlcli.explain.layers import layer_named, layer_names, spatial_layer, unwrapped
+from dlcli.explainers.layers import layer_named, layer_names, spatial_layer, unwrapped
 
 IMAGES = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 HEAD = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))

@@ -8,7 +8,7 @@ from captum.attr import LayerGradCam
 from torch import Tensor, nn
 
 from dlcli.errors import UsageError
-from dlcli.explain.gradcam import GradCAM
+from dlcli.explainers.gradcam import GradCAM
 
 IMAGES = torch.rand(4, 3, 8, 6, generator=torch.Generator().manual_seed(0))
 TARGETS = torch.tensor([0, 3, 2, 3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dlcli.explain.logits import target_logits
+from dlcli.explainers.logits import target_logits
 
 
 def test_it_is_the_logit_of_the_class() -> None:
