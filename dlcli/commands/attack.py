@@ -46,7 +46,7 @@ class Attacked:
 
 def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
     """Attacks a model; returns the result, or None for ``--dry-run``."""
-    talk = Talk(quiet=invocation.quiet)
+    talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
         subject = load_subject(settings, talk)

@@ -12,6 +12,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from dlcli.config.schema import Invocation
 from dlcli.report.text import safe
 
 
@@ -20,19 +21,26 @@ class Talk:
 
     Args:
         quiet: say nothing but warnings.
+        trial: one of a sweep's runs, which ends without pictures and advice of its own.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, trial: bool = False) -> None:
         self.quiet = quiet
+        self.trial = trial
         # Plain lines keep their length when stderr is a file or a pipe; a terminal has its own width.
         width = None if sys.stderr.isatty() else 240
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
+
+    @classmethod
+    def of(cls, invocation: Invocation) -> Talk:
+        """Returns the voice for a command as it was asked for."""
+        return cls(quiet=invocation.quiet, trial=invocation.sweep is not None)
 
     @property
     def shows_pictures(self) -> bool:
         """Pictures need a terminal with colours, and someone who wants them."""
         colours = self.console.is_terminal and not self.console.is_dumb_terminal and not os.environ.get("NO_COLOR")
-        return colours and not self.quiet
+        return colours and not self.quiet and not self.trial
 
     def line(self, text: str, *, style: str = "") -> None:
         """Prints one line."""
@@ -60,6 +68,8 @@ class Talk:
 
     def next_commands(self, *commands: tuple[str, str]) -> None:
         """Prints what to try next: (command, what it does)."""
+        if self.trial:
+            return
         width = max(len(command) for command, _ in commands)
         self.line("next:")
         for command, purpose in commands:

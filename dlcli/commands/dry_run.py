@@ -8,8 +8,8 @@ from dataclasses import replace
 from dlcli.commands.console import Talk
 from dlcli.commands.session import plain_number
 from dlcli.commands.training import Job
-from dlcli.config.bridge import as_yaml
 from dlcli.config.schema import FitSettings
+from dlcli.config.stored import as_yaml
 from dlcli.engine.device import describe_device
 from dlcli.engine.fit import Progress, fit
 

@@ -37,7 +37,7 @@ _LABELS = {
 
 def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | None:
     """Measures a model; returns the result, or None for ``--dry-run``."""
-    talk = Talk(quiet=invocation.quiet)
+    talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
         subject = load_subject(settings, talk)

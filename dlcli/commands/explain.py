@@ -30,7 +30,7 @@ SHOWN = 8
 
 def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
     """Explains a model's predictions; returns the result, or None for ``--dry-run``."""
-    talk = Talk(quiet=invocation.quiet)
+    talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
         subject = load_subject(settings, talk)

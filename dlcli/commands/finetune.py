@@ -39,7 +39,7 @@ class FinetuneJob:
 
 def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | None:
     """Adapts a trained network to other data; returns the result, or None for ``--dry-run``."""
-    talk = Talk(quiet=invocation.quiet)
+    talk = Talk.of(invocation)
     device = choose_device(settings.device)
     with catching_signals() as flag:
         prepared = finetune_job(settings, device, talk)

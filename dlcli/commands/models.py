@@ -13,11 +13,11 @@ from torch import Tensor
 
 from dlcli.checkpoint import Checkpoint, unpack
 from dlcli.commands.console import Talk
-from dlcli.config.bridge import read_stored
 from dlcli.config.build import build
+from dlcli.config.stored import read_stored
 from dlcli.contracts import Classifier, DataSource, DataSpec, Preprocessing
 from dlcli.engine.device import place
-from dlcli.errors import ConfigError, DataError, UsageError, did_you_mean
+from dlcli.errors import ConfigError, DataError, StorageError, UsageError, did_you_mean
 from dlcli.runs.find import BUILTIN, RunInfo, default_model, find_model
 from dlcli.runs.folder import read_folder
 from dlcli.runs.run import checkpoint_name, checkpoint_names, read_checkpoint
@@ -125,7 +125,7 @@ def newest_good(run_path: Path, talk: Talk) -> tuple[Checkpoint, str] | None:
     for name in reversed(names):
         try:
             return unpack(read_checkpoint(run_path, name), source=f"{run_path}/checkpoints/{name}"), name
-        except DataError as error:
+        except (DataError, StorageError) as error:
             talk.warn(f"{error.message}; trying the one before")
     if names:
         raise DataError(f"no checkpoint of {run_path} verifies ({len(names)} tried)")
@@ -138,7 +138,7 @@ def _chosen_checkpoint(run: RunInfo, which: str, talk: Talk) -> tuple[Checkpoint
     if wanted is not None and wanted in names:
         try:
             return unpack(read_checkpoint(run.path, wanted), source=f"{run.path}/checkpoints/{wanted}"), wanted
-        except DataError as error:
+        except (DataError, StorageError) as error:
             if which.isdecimal():
                 raise
             talk.warn(f"{error.message}; taking the newest that verifies")

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-from dlcli.config.bridge import as_yaml
 from dlcli.config.schema import Invocation, Settings
+from dlcli.config.stored import as_yaml
 from dlcli.contracts import Metric
 from dlcli.engine.device import describe_device
 from dlcli.errors import DlcliError, Interrupted

@@ -18,8 +18,8 @@ from dlcli.commands.models import Loaded, assemble, load_model, load_weights, ne
 from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
-from dlcli.config.bridge import read_stored
 from dlcli.config.schema import FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
+from dlcli.config.stored import read_stored
 from dlcli.contracts import Preprocessing
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.engine.fit import Progress
@@ -34,7 +34,7 @@ RESUMABLE_KEYS = ("trainer.max_time", "device")
 
 def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
     """Trains a model and tests it; returns the result, or None for ``--dry-run``."""
-    talk = Talk(quiet=invocation.quiet)
+    talk = Talk.of(invocation)
     device = choose_device(settings.device)
     with catching_signals() as flag:
         start = (
@@ -58,7 +58,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     Args:
         changes: ``KEY=VALUE`` for what may change: ``trainer.max_time`` and ``device``.
     """
-    talk = Talk(quiet=invocation.quiet)
+    talk = Talk.of(invocation)
     info = find_unfinished(verb, reference)
     if info.state == "broken":
         raise DataError(f"{info.path} is not a readable run: {info.problem}")

@@ -15,8 +15,7 @@ import pytest
 import yaml
 
 from dlcli.config import bridge
-from dlcli.config.compose import quoted
-from dlcli.config.schema import EvaluateSettings, Invocation, checked_settings
+from dlcli.config.schema import Invocation
 from dlcli.errors import ConfigError, DataError, Interrupted, StorageError
 
 SEEN: list = []
@@ -166,37 +165,6 @@ def test_hydra_starts_where_argparse_checks_help_texts_as_python_3_14_does(task,
     monkeypatch.setattr(argparse.ArgumentParser, "_add_action", add)
     launch(task, "seed=5")
     assert argparse.ArgumentParser._check_help is check
-
-
-def test_settings_are_written_as_plain_yaml_and_read_back_equal(task):
-    launch(task, f"name={quoted('ünï')}")
-    settings = SEEN[0][0]
-    text = bridge.as_yaml(settings)
-    assert b"!!" not in text
-    assert checked_settings("evaluate", bridge.read_stored(text, source="here")) == settings
-    assert isinstance(settings, EvaluateSettings)
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (b"a: ${oc.env:HOME}", None),
-        (b"a: !!python/object/apply:os.getcwd []", "not plain YAML"),
-        (b"a: &b 1", "anchors"),
-        (b"[" * 1200, "not plain YAML"),
-        (b"a: \xff", "not plain YAML"),
-        (b"- 1", "does not hold a mapping"),
-        (b"", "does not hold a mapping"),
-        (b" " * 1_000_001, "larger than 1 MB"),
-    ],
-    ids=["interpolation", "tag", "anchor", "deep", "binary", "list", "empty", "large"],
-)
-def test_a_stored_configuration_is_plain_data_or_refused(data, reason):
-    if reason is None:
-        assert bridge.read_stored(data, source="here") == {"a": "${oc.env:HOME}"}
-    else:
-        with pytest.raises(ConfigError, match=reason):
-            bridge.read_stored(data, source="here")
 
 
 def test_sweep_ids_are_unique_and_sort_by_time():
