@@ -85,16 +85,17 @@ class LockedError(DlcliError):
 
 
 class Interrupted(DlcliError):
-    """A signal asked the command to stop; the state is saved.
+    """A signal, or a time limit, asked the command to stop; the state is saved.
 
     Args:
         message: what was saved, and how to go on.
-        signal_number: 2 (SIGINT) or 15 (SIGTERM); the exit code is 128 + this number.
+        signal_number: 2 (SIGINT) or 15 (SIGTERM), and the exit code is 128 + this number; None for a time limit, which ends
+            in 1: what comes after in a script must not take the run for a finished one.
     """
 
-    def __init__(self, message: str, *, signal_number: int, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, signal_number: int | None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
-        self.code = 128 + signal_number
+        self.code = 1 if signal_number is None else 128 + signal_number
 
 
 def nearest(word: str, choices: Iterable[str], *, limit: int = 3) -> list[str]:

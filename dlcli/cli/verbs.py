@@ -101,12 +101,16 @@ def _launch(verb: str, words: Sequence[str], overrides: list[str], values: Mappi
     if seeds is not None:
         if seeds < 1:
             raise UsageError(f"--seeds {seeds}: expected 1 or more")
+        if any(text.startswith("seed=") for text in overrides):
+            raise UsageError("--seeds and seed= exclude each other", hint=f"--seeds {seeds}, or -m seed=5,6")
         typed = [text for text in typed if not text.startswith("seed=")]
         typed.append("seed=" + ",".join(map(str, range(seeds))))
         flags = ["--multirun"]
     sweeping = "--multirun" in flags
     if sweeping and (values["json"] or values["dry_run"]):
         raise UsageError("--json and --dry-run describe one run, not a sweep", hint="dl runs --json afterwards")
+    if values["json"] and values["dry_run"]:
+        raise UsageError("--dry-run makes no result that --json could print", hint="one of the two")
     arguments = command_line(verb, words, values)
     if sweeping or not flags:
         _first_line(arguments, quiet=values["quiet"])

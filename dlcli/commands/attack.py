@@ -16,11 +16,12 @@ from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.build import build
 from dlcli.config.schema import AttackSettings, Invocation
+from dlcli.config.stored import as_yaml
 from dlcli.contracts import Attack, DataSpec, Metric
 from dlcli.engine.device import memory_errors
 from dlcli.engine.perturb import AttackReport, perturb
 from dlcli.errors import UsageError
-from dlcli.metrics.intervals import wilson
+from dlcli.metrics.intervals import mean_interval, wilson
 from dlcli.report import plots, terminal
 from dlcli.report.images import to_uint8
 from dlcli.runs.record import Result
@@ -56,6 +57,7 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
         radius = "" if threat.epsilon is None else f" · epsilon {threat.epsilon:.4g} ({reason})"
         talk.line(f"{type(chosen).__name__} · {threat.norm}{radius}")
         if invocation.dry_run:
+            talk.text(as_yaml(settings).decode())
             talk.line(f"{len(subject.split)} examples would be attacked; nothing was written")
             return None
         name = invocation.choices.get("attack", "attack")
@@ -103,7 +105,9 @@ def attack_metrics(attacked: Attacked) -> dict[str, Metric]:
     if right.any():
         metrics["attack/success_rate"] = wilson(int(fooled.sum()), int(right.sum()))
     if fooled.any():
-        metrics["attack/mean_distance"] = Metric(float(report.distances[fooled].mean()), n=int(fooled.sum()))
+        metrics["attack/mean_distance"] = mean_interval(report.distances[fooled])
+    metrics["attack/forwards"] = Metric(float(report.forwards), n=total)
+    metrics["attack/backwards"] = Metric(float(report.backwards), n=total)
     return metrics
 
 
@@ -114,9 +118,15 @@ def _attacked(subject: Subject, chosen: Attack, settings: AttackSettings, flag: 
     reports = []
     with memory_errors(what, advice), talk.progress("examples", 2 * len(subject.split)) as bar:
         for tried in (chosen, null):
-            parts = []
+            parts: list[AttackReport] = []
             for part in perturb(
-                subject.loaded.model, tried, subject.split, batch_size=settings.batch_size, seed=settings.seed, check=flag.check
+                subject.loaded.model,
+                tried,
+                subject.split,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
+                spare_misclassified=tried is chosen,
+                check=flag.check,
             ):
                 parts.append(part)
                 bar.at(sum(len(done.targets) for done in parts) + (len(subject.split) if tried is null else 0))

@@ -21,6 +21,7 @@ from dlcli.contracts import Metric, Predictions, Split, predicted_classes, proba
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.fit import Progress
 from dlcli.errors import DataError, StorageError
+from dlcli.metrics.intervals import wilson
 from dlcli.metrics.summary import classification_metrics
 from dlcli.report import plots, terminal
 from dlcli.report.images import to_uint8
@@ -45,7 +46,10 @@ def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invo
     predictions = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
     metrics = classification_metrics(predictions, job.bundle.spec.classes, split="test")
     if progress.best_value is not None:
-        metrics[job.plan.monitored] = Metric(progress.best_value, n=len(job.bundle.val))
+        examples = len(job.bundle.val)
+        is_share = job.plan.monitored == "val/accuracy"
+        hits = round(progress.best_value * examples)
+        metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
     lines = read_metrics(run)
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines))}
     seconds = time.perf_counter() - started

@@ -12,6 +12,7 @@ from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.subject import load_subject
 from dlcli.config.schema import EvaluateSettings, Invocation
+from dlcli.config.stored import as_yaml
 from dlcli.contracts import Metric
 from dlcli.engine.device import memory_errors
 from dlcli.engine.evaluate import evaluate as evaluate_split
@@ -42,6 +43,7 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
     with catching_signals() as flag:
         subject = load_subject(settings, talk)
         if invocation.dry_run:
+            talk.text(as_yaml(settings).decode())
             talk.line(f"{len(subject.split)} forward passes; nothing was written")
             return None
         loaded, classes, split = subject.loaded, subject.loaded.model.spec.classes, settings.split

@@ -15,6 +15,7 @@ from dlcli.commands.signals import catching_signals
 from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.build import build
 from dlcli.config.schema import ExplainSettings, Invocation
+from dlcli.config.stored import as_yaml
 from dlcli.contracts import Explainer, Metric
 from dlcli.engine.attribute import ExplainReport, attribute
 from dlcli.engine.device import memory_errors
@@ -40,6 +41,7 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
         if layer:
             talk.line(f"layer: {layer}")
         if invocation.dry_run:
+            talk.text(as_yaml(settings).decode())
             talk.line(f"{len(subject.split)} maps would be made; nothing was written")
             return None
         name = invocation.choices.get("explainer", "explainer")

@@ -77,7 +77,10 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -
     with borrowed_rng():
         seed_step(settings.seed, "head", 0)
         model = assemble(node, spec, parent.preprocessing, source=loaded.reference)
-    head = None if same else f"net.{head_name(model.net)}"
+    try:
+        head = None if same else f"net.{head_name(model.net)}"
+    except ValueError as error:
+        raise UsageError(f"{loaded.reference}: {error}", hint="a model whose last layer is torch.nn.Linear") from error
     own = model.state_dict()
     weights = {
         name: own[name] if head is not None and name.startswith(f"{head}.") else tensor for name, tensor in parent.weights.items()

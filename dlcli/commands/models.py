@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +15,12 @@ from dlcli.commands.console import Talk
 from dlcli.config.build import build
 from dlcli.config.stored import read_stored
 from dlcli.contracts import Classifier, DataSource, DataSpec, Preprocessing
-from dlcli.engine.device import place
+from dlcli.engine.device import memory_errors, place
 from dlcli.errors import ConfigError, DataError, StorageError, UsageError, did_you_mean
 from dlcli.runs.find import BUILTIN, RunInfo, default_model, find_model
 from dlcli.runs.folder import read_folder
-from dlcli.runs.run import checkpoint_name, checkpoint_names, read_checkpoint
+from dlcli.runs.record import read_json
+from dlcli.runs.run import checkpoint_name, checkpoint_names, read_checkpoint, read_config
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -84,7 +84,8 @@ def assemble(node: Mapping[str, Any], spec: DataSpec, preprocessing: Preprocessi
     """Returns a classifier with fresh weights; from a run folder (``source``) mistakes are its, not the user's."""
     own = replace(spec, shape=preprocessing.shape)
     try:
-        return Classifier(spec, build("model", node, spec=own), preprocessing=preprocessing)
+        with memory_errors("the network", "smaller widths"):
+            return Classifier(spec, build("model", node, spec=own), preprocessing=preprocessing)
     except ConfigError as error:
         if source is None:
             raise
@@ -104,6 +105,14 @@ def load_weights(model: Classifier, weights: Mapping[str, Tensor], *, source: st
     if wrong:
         raise DataError(f"{source}: weights do not fit the network: {'; '.join(wrong[:5])}")
     model.load_state_dict(dict(weights))
+
+
+def refuse_other_data(spec: DataSpec, trained: DataSpec, *, source: str) -> None:
+    """Raises DataError where data are not those that a model was trained on: another name, shape or other classes."""
+    if (spec.name, spec.shape, spec.classes) != (trained.name, trained.shape, trained.classes):
+        before = f"{trained.name} {trained.shape} with {len(trained.classes)} classes"
+        now = f"{spec.name} {spec.shape} with {len(spec.classes)}"
+        raise DataError(f"{source} was trained on {before}; its data are now {now}, or in another order")
 
 
 def data_source(node: Mapping[str, Any], *, source: str) -> DataSource:
@@ -146,6 +155,8 @@ def _chosen_checkpoint(run: RunInfo, which: str, talk: Talk) -> tuple[Checkpoint
         steps = ", ".join(str(int(name.removeprefix("step-"))) for name in names)
         expected = f"expected best, last or one of {steps}"
         raise UsageError(f"--checkpoint {which}: run {run.id} has no such checkpoint; {expected}", hint="--checkpoint best")
+    elif names:
+        talk.warn(f"{run.path}/checkpoints/index.json does not say which checkpoint is {which}; taking the newest")
     found = newest_good(run.path, talk)
     if found is None:
         raise UsageError(f"run {run.id} holds no checkpoint", hint="dl runs shows what is there")
@@ -153,12 +164,13 @@ def _chosen_checkpoint(run: RunInfo, which: str, talk: Talk) -> tuple[Checkpoint
 
 
 def _indexed(path: Path, which: str) -> str | None:
+    """The checkpoint that the index names, or None where the index is missing or damaged."""
     try:
-        index = json.loads((path / "checkpoints" / "index.json").read_bytes())
-        name = index.get(which) or index.get("last")
-        return name if isinstance(name, str) else None
-    except (OSError, ValueError, AttributeError):
+        index = read_json(path / "checkpoints" / "index.json")
+    except (OSError, DataError):
         return None
+    name = index.get(which) or index.get("last")
+    return name if isinstance(name, str) else None
 
 
 def _load_builtin(device: torch.device) -> Loaded:
@@ -174,7 +186,7 @@ def _stored_config(run: RunInfo) -> Mapping[str, Any]:
     """The configuration that a run was made with; what is wrong with it is the folder's fault, not the user's."""
     path = run.path / "config.yaml"
     try:
-        return read_stored(path.read_bytes(), source=str(path))
+        return read_stored(read_config(run.path), source=str(path))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; expected the configuration of a dlcli run") from error
     except ConfigError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from dlcli.commands.console import Talk
 from dlcli.config.schema import Invocation, Settings
 from dlcli.config.stored import as_yaml
 from dlcli.contracts import Metric
@@ -53,7 +54,7 @@ def failing(run: Run) -> Iterator[None]:
         if isinstance(error, Interrupted) and error.hint is None and run.information["verb"] in MODEL_VERBS:
             error.hint = f"dl {run.information['verb']} --resume {run.id}"
         run.fail(error)
-        if isinstance(error, DlcliError) and error.code not in {130, 143}:
+        if isinstance(error, DlcliError) and not isinstance(error, Interrupted):
             error.add_note(f"log: {run.path}/log.txt")
         raise
 
@@ -65,7 +66,11 @@ def finished(
     result = run.finish(seconds=seconds, metrics={name: metric.to_dict() for name, metric in metrics.items()}, files=files)
     print_result(result, invocation)
     if invocation.open and files:
-        platform.open_with_desktop(run.path / next(iter(files.values())))
+        picture = run.path / next(iter(files.values()))
+        try:
+            platform.open_with_desktop(picture)
+        except OSError as error:  # the run is finished: a missing viewer must not make it fail
+            Talk.of(invocation).warn(f"no viewer found ({error.strerror}); the picture is {picture}")
     return result
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 
 from dlcli.commands.console import Talk
-from dlcli.commands.models import Loaded, data_source, load_model
+from dlcli.commands.models import Loaded, data_source, load_model, refuse_other_data
 from dlcli.commands.session import plain_number
 from dlcli.config.schema import UseSettings
 from dlcli.contracts import Split
@@ -28,6 +28,7 @@ def load_subject(settings: UseSettings, talk: Talk) -> Subject:
     device = choose_device(settings.device)
     loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
     bundle = data_source(loaded.data, source=loaded.reference).load()
+    refuse_other_data(bundle.spec, loaded.checkpoint.spec, source=loaded.reference)
     split: Split = {"train": bundle.train, "val": bundle.val, "test": bundle.test}[settings.split]
     total = len(split)
     if settings.limit is not None and settings.limit < total:

@@ -14,19 +14,19 @@ from dlcli.checkpoint import Checkpoint
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
-from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good
+from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_other_data
 from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
 from dlcli.config.schema import FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
-from dlcli.contracts import Preprocessing
+from dlcli.contracts import Classifier, DataSpec, Preprocessing
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.engine.fit import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
 from dlcli.randomness import borrowed_rng, seed_step
 from dlcli.runs.find import MODEL_VERBS, RunInfo, find_unfinished
-from dlcli.runs.record import Result, describe_environment
+from dlcli.runs.record import Result, describe_environment, rerun_command
 from dlcli.runs.run import Run, read_config
 
 RESUMABLE_KEYS = ("trainer.max_time", "device")
@@ -122,20 +122,30 @@ def _job(settings: TrainSettings, start: Loaded | None, device: torch.device, ta
     bundle = load_bundle(settings)
     with borrowed_rng():
         seed_step(settings.seed, "weights", 0)
-        model = assemble(settings.model, bundle.spec, Preprocessing.of(bundle.spec))
+        preprocessing = Preprocessing.of(bundle.spec) if start is None else start.checkpoint.preprocessing
+        model = assemble(settings.model, bundle.spec, preprocessing)
     if start is not None:
-        load_weights(model, start.checkpoint.weights, source=f"--from {settings.start_from}")
+        _start_from(model, start, bundle.spec)
     return prepare(settings, model, bundle, node=settings.model, device=device, talk=talk)
+
+
+def _start_from(model: Classifier, start: Loaded, spec: DataSpec) -> None:
+    """Copies the weights of ``--from``. Raises UsageError where they belong to other data or another network."""
+    try:
+        refuse_other_data(spec, start.checkpoint.spec, source=start.reference)
+    except DataError as error:
+        raise UsageError(f"--from {error.message}", hint=f"dl finetune --run {start.reference} --data {spec.name}") from error
+    try:
+        load_weights(model, start.checkpoint.weights, source=f"--from {start.reference}")
+    except DataError as error:
+        raise UsageError(error.message, hint="the same model=… as that run had") from error
 
 
 def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None, device: torch.device, talk: Talk) -> Job:
     """The fit around the network of its checkpoint, which needs no parent any more; as at step 0 where none was written."""
     if checkpoint is not None:
-        bundle, before = load_bundle(settings), checkpoint.spec
-        if (bundle.spec.name, bundle.spec.shape, bundle.spec.classes) != (before.name, before.shape, before.classes):
-            raise DataError(
-                f"{run.path} was trained on {before.name} with {len(before.classes)} classes; the data are others now"
-            )
+        bundle = load_bundle(settings)
+        refuse_other_data(bundle.spec, checkpoint.spec, source=str(run.path))
         model = assemble(checkpoint.node, bundle.spec, checkpoint.preprocessing, source=str(run.path))
         return prepare(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
     if isinstance(settings, FinetuneSettings):
@@ -156,10 +166,12 @@ def _parent(reference: str | None, run: Run) -> str:
 
 def _longer(info: RunInfo) -> str:
     """The command that trains on from a finished run."""
-    overrides = [str(override) for override in info.information.get("overrides") or []]
-    experiment = next((text.removeprefix("experiment=") for text in overrides if text.startswith("experiment=")), None)
-    words = ["dl", info.verb, *([experiment] if experiment else []), "--from" if info.verb == "train" else "--run", info.id]
-    return " ".join([*words, "trainer.epochs=N"])
+    left_out = ("trainer.epochs=", "start_from=", "run=", "experiment=")
+    own = [str(text) for text in info.information.get("overrides") or []]
+    experiment = [text.removeprefix("experiment=") for text in own if text.startswith("experiment=")]
+    start = ["--from" if info.verb == "train" else "--run", info.id]
+    rest = [text for text in own if not text.startswith(left_out)]
+    return rerun_command([info.verb, *experiment, *start, *rest, "trainer.epochs=N"])
 
 
 @contextlib.contextmanager

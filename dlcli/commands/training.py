@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlcli.checkpoint import Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack
 from dlcli.commands.console import Bar, Talk
@@ -67,7 +67,9 @@ def load_bundle(settings: FitSettings) -> DataBundle:
             )
         train = train.select(stratified_subset(train.targets, size, seed=settings.seed))
     if settings.overfit is not None:
-        size = min(settings.overfit, len(train))
+        size = settings.overfit
+        if size > len(train):
+            raise UsageError(f"overfit={size}: there are {len(train)} training examples", hint=f"--overfit {len(train)}")
         train = val = train.select(stratified_subset(train.targets, size, seed=settings.seed))
     if settings.fast_dev_run:
         few = FAST_STEPS * settings.trainer.batch_size * settings.trainer.accumulate
@@ -87,6 +89,9 @@ def prepare(
     plan = Plan(seed=settings.seed, **{name: getattr(trainer, name) for name in names})
     if settings.fast_dev_run:
         plan = replace(plan, epochs=1, save_every=None, log_every=1)
+    alone = plan.batch_size == 1 or len(bundle.train) == 1
+    if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+        raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
     bundle = replace(bundle, train=bundle.train.to(device), val=bundle.val.to(device), test=bundle.test.to(device))
     place(model, device)
     counts = torch.bincount(bundle.train.targets.cpu(), minlength=len(bundle.spec.classes))
@@ -191,7 +196,8 @@ def _stopped(run: Run, report: SaveDue, job: Job) -> DlcliError:
     hint = f"dl {run.information['verb']} --resume {run.id}"
     if isinstance(report.reason, int):
         return Interrupted(f"stopped by a signal; {where}", signal_number=report.reason, hint=hint)
-    return DlcliError(f"stopped by trainer.max_time={job.plan.max_time:g} s; {where}", hint=f"{hint} trainer.max_time=null")
+    why = f"stopped by trainer.max_time={job.plan.max_time:g} s; {where}"
+    return Interrupted(why, signal_number=None, hint=f"{hint} trainer.max_time=null")
 
 
 def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, bar: Bar, speed: float) -> None:
@@ -212,7 +218,7 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
         f"epoch {report.epoch + 1}/{job.plan.epochs} · "
         f"train loss {values['train/loss']:.4f} accuracy {100 * values['train/accuracy']:.2f} % · "
         f"val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} % · "
-        f"{speed:,.0f} examples/s{' · best' if report.best else ''}"
+        f"{speed:,.0f} examples/s{' · best' if report.best and job.plan.monitor != 'last' else ''}"
     )
     bar.at(report.step)
 

@@ -51,7 +51,7 @@ def build(group: str, node: Mapping[str, Any], **given: Any) -> Any:
     extra = {name: value for name, value in given.items() if name in parameters}
     try:
         return owner(**values, **extra)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, AssertionError) as error:
         raise ConfigError([_blaming(group, error, parameters)]) from error
 
 
@@ -84,10 +84,13 @@ def resolve(group: str, target: Any) -> type:
 
 
 def trusted_packages() -> tuple[str, ...]:
-    """Returns the packages whose classes may be built."""
+    """Returns the packages whose classes may be built; a ``dlcli.yaml`` in or below a run folder does not count."""
     named = [name.strip() for name in os.environ.get("DL_TRUST", "").split(",") if name.strip()]
     own = Path("dlcli.yaml")
-    if own.is_file():
+    here = own.resolve().parent
+    # A run folder that somebody else made is data, also for a user who stands in it.
+    in_a_run = any((folder / "run.json").exists() for folder in (here, *here.parents))
+    if own.is_file() and not in_a_run:
         listed = read_yaml(own).get("trust", [])
         if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
             raise UsageError("dlcli.yaml: 'trust' must be a list of package names", hint="trust: [my_package]")

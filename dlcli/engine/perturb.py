@@ -46,9 +46,14 @@ def perturb(
     *,
     batch_size: int,
     seed: int,
+    spare_misclassified: bool = True,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[AttackReport]:
-    """Yields one report per batch. Examples that are misclassified already are not attacked and come back as they are.
+    """Yields one report per batch.
+
+    Args:
+        spare_misclassified: examples that are misclassified already are not attacked and come back as they are; False for
+            a null such as noise, which may also put an example right.
 
     Raises:
         ComputeError: the attack left the box or its ball, or returned non-finite numbers; nothing is repaired.
@@ -59,7 +64,8 @@ def perturb(
         with borrowed(model), borrowed_rng(), _counted(model) as counter:
             with torch.no_grad():
                 clean = predicted_classes(model(batch.inputs))
-            rows = (clean == batch.targets).nonzero().flatten()
+            chosen = clean == batch.targets if spare_misclassified else torch.ones_like(clean, dtype=torch.bool)
+            rows = chosen.nonzero().flatten()
             adversarial = batch.inputs.clone()
             if len(rows):
                 adversarial[rows] = _attacked(

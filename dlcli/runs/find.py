@@ -69,7 +69,7 @@ def read_run(path: Path) -> RunInfo:
         return RunInfo(path, "running", information)
     failure = information.get("failure")
     if isinstance(failure, dict):
-        state = "interrupted" if failure.get("code") in (130, 143) else "failed"
+        state = "interrupted" if failure.get("interrupted") else "failed"
         return RunInfo(path, state, information, problem=str(failure.get("message", "")))
     return RunInfo(path, "interrupted", information)
 
@@ -130,13 +130,13 @@ def _find(reference: str, *, prefer: Callable[[RunInfo], bool]) -> RunInfo:
     if "/" in reference:
         raise UsageError(f"there is no run folder at '{reference}'", hint="dl runs shows what is there")
     runs = list(list_runs())
-    by_id = [run for run in runs if run.id.startswith(reference)]
+    by_name = [run for run in runs if run.name == reference]
+    by_id = [run for run in runs if run.id == reference or (run.id.startswith(reference) and not by_name)]
     if len(by_id) > 1:
         some = ", ".join(run.id for run in by_id[:3])
         raise UsageError(f"'{reference}' fits {len(by_id)} runs: {some}", hint="give more of the id")
     if by_id:
         return by_id[0]
-    by_name = [run for run in runs if run.name == reference]
     if by_name:
         finished = [run for run in by_name if run.state == "finished"]
         return ([run for run in by_name if prefer(run)] or finished or by_name)[0]

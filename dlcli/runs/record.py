@@ -145,19 +145,16 @@ def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _git_commit() -> str | None:
-    """The commit of the folder that dl was started in, with ``+`` where tracked files are changed; None outside git."""
+    """The commit of the folder that dl was started in; None outside git.
+
+    Whether files are changed is not asked: comparing contents runs the programs that the folder's own git configuration
+    names (filters, hooks), and that folder may be somebody else's.
+    """
+    command = ["git", "-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}", "rev-parse", "--short=12", "HEAD"]
     try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no")
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return f"{commit}+" if changed else commit
-
-
-def _git(*arguments: str) -> str:
-    """What git prints; it may not run a program that the folder's own configuration names."""
-    command = ["git", "-c", "core.fsmonitor=false", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
 
 
 def rerun_command(arguments: list[str]) -> str:

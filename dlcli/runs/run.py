@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from dlcli.errors import DataError, StorageError, UsageError
+from dlcli.errors import DataError, Interrupted, StorageError, UsageError
 from dlcli.runs import platform, record
 from dlcli.runs.folder import (
     TEMPORARY,
@@ -191,7 +191,11 @@ class Run:
 
     def fail(self, error: BaseException) -> None:
         """Records why the run ended, with the traceback in ``log.txt``, and frees the lock. Never raises."""
-        reason = {"code": getattr(error, "code", 1), "message": str(error) or type(error).__name__}
+        reason = {
+            "code": getattr(error, "code", 1),
+            "message": str(error) or type(error).__name__,
+            "interrupted": isinstance(error, Interrupted),
+        }
         text = "".join(traceback.format_exception(error))
         # A full disk is perhaps the very reason; what still can be written is.
         with contextlib.suppress(OSError):

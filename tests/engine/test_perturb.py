@@ -64,6 +64,13 @@ def test_what_is_misclassified_already_comes_back_as_it_was() -> None:
     assert torch.equal(report.adversarial[3], report.inputs[3])
 
 
+def test_a_null_changes_every_example_and_may_put_one_right() -> None:
+    darker = Moved(change=lambda inputs, _: inputs - 0.4, epsilon=0.5)
+    (report,) = perturb(Brightness(), darker, split().select(torch.tensor([3])), batch_size=4, seed=0, spare_misclassified=False)
+    assert report.clean.tolist() == [1]  # its label is 0
+    assert report.attacked.tolist() == [0]
+
+
 def test_distances_are_in_the_norm_of_the_threat() -> None:
     (report,) = attacked(lambda inputs, _: inputs + 0.1, norm="l2", epsilon=0.2)
     torch.testing.assert_close(report.distances[:3], torch.full((3,), 0.2))  # 0.1 · sqrt(4 pixels)

@@ -173,7 +173,10 @@ def test_a_finished_run_says_so_and_how_to_train_longer(dl: Dl) -> None:
     answer = dl("train", "--resume", "mine")
     assert answer.code == 0
     assert f"run {path.name} is finished; nothing to do" in answer.err
-    assert f"longer: dl train digits --from {path.name} trainer.epochs=N" in answer.err
+    longer = next(line for line in answer.err.splitlines() if line.startswith("longer: "))
+    assert longer.startswith(f"longer: dl train digits --from {path.name} ")
+    assert "model.dropout=0.2" in longer  # the same network, or its weights would not fit
+    assert longer.endswith(" trainer.epochs=N")
     assert {entry: entry.stat().st_mtime_ns for entry in path.rglob("*")} == before
 
 
