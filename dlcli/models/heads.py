@@ -36,33 +36,3 @@ def head_name(net: nn.Module) -> str:
     if not names:
         raise ValueError(f"{type(net).__name__} has no linear layer inside, so no head to find")
     return names[-1]
-
-
-def head_parameter_names(net: nn.Module) -> tuple[str, ...]:
-    """Returns the head's parameters by their names in ``net.named_parameters()``. Raises ValueError where there is no head."""
-    name = head_name(net)
-    return tuple(f"{name}.{parameter}" for parameter, _ in net.get_submodule(name).named_parameters())
-
-
-def replace_head(net: nn.Module, outputs: int) -> str:
-    """Puts a fresh linear layer of ``outputs`` rows in the place of the head, in ``net`` itself.
-
-    The weights are drawn from torch's global generator, as every new ``nn.Linear`` draws them; device, type, training
-    mode and the presence of a bias are those of the old head.
-
-    Returns:
-        The head's dotted name.
-
-    Raises:
-        ValueError: ``net`` has no linear layer inside, or ``outputs`` is below 1.
-    """
-    if outputs < 1:
-        raise ValueError(f"outputs must be at least 1, got {outputs}")
-    name = head_name(net)
-    parent, _, leaf = name.rpartition(".")
-    old = net.get_submodule(name)
-    assert isinstance(old, nn.Linear)
-    weight = old.weight
-    fresh = nn.Linear(old.in_features, outputs, bias=old.bias is not None, device=weight.device, dtype=weight.dtype)
-    setattr(net.get_submodule(parent), leaf, fresh.train(old.training))
-    return name

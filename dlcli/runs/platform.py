@@ -82,12 +82,3 @@ def open_with_desktop(path: Path) -> None:
     else:
         opener = "open" if sys.platform == "darwin" else "xdg-open"
         subprocess.Popen([opener, str(path)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def user_cache() -> Path:
-    """Returns the folder where the user's programs keep data that can be fetched again."""
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", str(Path.home() / "AppData" / "Local"))) / "dlcli"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "dlcli"
-    return Path(os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache"))) / "dlcli"

@@ -85,23 +85,6 @@ def test_free_space_is_that_of_the_nearest_folder_that_exists(tmp_path: Path) ->
     assert abs(there - missing) < 1 << 30
 
 
-@pytest.mark.parametrize(
-    ("system", "variable", "expected"),
-    [
-        ("linux", "XDG_CACHE_HOME", "/own/dlcli"),
-        ("win32", "LOCALAPPDATA", "/own/dlcli"),
-        ("darwin", None, "Library/Caches/dlcli"),
-    ],
-)
-def test_the_cache_is_where_the_system_keeps_it(
-    monkeypatch: pytest.MonkeyPatch, system: str, variable: str | None, expected: str
-) -> None:
-    monkeypatch.setattr(sys, "platform", system)
-    if variable is not None:
-        monkeypatch.setenv(variable, "/own")
-    assert str(platform.user_cache()).endswith(expected)
-
-
 @pytest.mark.parametrize(("system", "program"), [("linux", "xdg-open"), ("darwin", "open")])
 def test_files_are_shown_with_the_desktops_own_program(monkeypatch: pytest.MonkeyPatch, system: str, program: str) -> None:
     started: list[list[str]] = []
