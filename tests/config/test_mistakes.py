@@ -82,4 +82,4 @@ def test_every_value_of_a_sweep_is_checked_once(overrides, lines):
     ],
 )
 def test_a_right_sweep_passes_whatever_makes_its_values(overrides):
-    refuse_bad_sweep("train", overrides, None)
+    assert refuse_bad_sweep("train", overrides, None) is None  # raises where it refuses

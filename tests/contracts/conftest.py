@@ -124,7 +124,7 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
 
 
 @pytest.fixture
-def untouched() -> Callable[..., AbstractContextManager[None]]:
+def assert_untouched() -> Callable[..., AbstractContextManager[None]]:
     """A context at whose end the model, the tensors and the global random state are what they were."""
 
     @contextmanager

@@ -64,33 +64,35 @@ def test_an_attack_changes_something(path: Path, build: Any, make_model: Any, ma
 
 
 @every_attack
-def test_everything_borrowed_is_given_back(path: Path, build: Any, make_model: Any, make_images: Any, untouched: Any) -> None:
+def test_everything_borrowed_is_given_back(
+    path: Path, build: Any, make_model: Any, make_images: Any, assert_untouched: Any
+) -> None:
     model, inputs, targets = make_model(3, SHAPE), make_images(4, SHAPE), labels(4, 3)
-    with untouched(model, inputs, targets):
+    with assert_untouched(model, inputs, targets):
         build(path)(model, inputs, targets, rng=SampleKeys(1, torch.arange(4)))
 
 
 @every_attack
 @pytest.mark.parametrize("at", [1, 2])
 def test_everything_borrowed_is_given_back_after_an_exception(
-    path: Path, *, at: int, build: Any, make_model: Any, make_images: Any, untouched: Any, boom: type[Exception]
+    path: Path, *, at: int, build: Any, make_model: Any, make_images: Any, assert_untouched: Any, boom: type[Exception]
 ) -> None:
     model, inputs, targets = make_model(3, SHAPE), make_images(4, SHAPE), labels(4, 3)
     model[-1].at = at
-    with untouched(model, inputs, targets), suppress(boom):
+    with assert_untouched(model, inputs, targets), suppress(boom):
         build(path)(model, inputs, targets)
 
 
 @every_attack
 def test_a_model_that_draws_random_numbers_leaves_the_global_generator_alone(
-    path: Path, *, build: Any, make_affine: Any, make_images: Any, untouched: Any
+    path: Path, *, build: Any, make_affine: Any, make_images: Any, assert_untouched: Any
 ) -> None:
     class Noisy(nn.Module):
         def forward(self, logits: Tensor) -> Tensor:
             return logits + torch.rand(())
 
     model, inputs, targets = make_affine(3, SHAPE).append(Noisy()), make_images(4, SHAPE), labels(4, 3)
-    with untouched(model, inputs, targets):
+    with assert_untouched(model, inputs, targets):
         build(path)(model, inputs, targets)
 
 

@@ -66,20 +66,22 @@ def test_the_map_depends_on_the_class(path: Path, build: Any, make_conv_net: Any
 
 
 @every_explainer
-def test_everything_borrowed_is_given_back(path: Path, build: Any, make_conv_net: Any, make_images: Any, untouched: Any) -> None:
+def test_everything_borrowed_is_given_back(
+    path: Path, build: Any, make_conv_net: Any, make_images: Any, assert_untouched: Any
+) -> None:
     model, inputs, targets = make_conv_net(3, SHAPE), make_images(4, SHAPE), labels(4, 3)
-    with untouched(model, inputs, targets):
+    with assert_untouched(model, inputs, targets):
         build(path)(model, inputs, targets, rng=SampleKeys(1, torch.arange(4)))
 
 
 @every_explainer
 @pytest.mark.parametrize("at", [1, 2])
 def test_everything_borrowed_is_given_back_after_an_exception(
-    path: Path, *, at: int, build: Any, make_conv_net: Any, make_images: Any, untouched: Any, boom: type[Exception]
+    path: Path, *, at: int, build: Any, make_conv_net: Any, make_images: Any, assert_untouched: Any, boom: type[Exception]
 ) -> None:
     model, inputs, targets = make_conv_net(3, SHAPE), make_images(4, SHAPE), labels(4, 3)
     model[-1].at = at
-    with untouched(model, inputs, targets), suppress(boom):
+    with assert_untouched(model, inputs, targets), suppress(boom):
         build(path)(model, inputs, targets)
 
 

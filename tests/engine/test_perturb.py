@@ -101,8 +101,8 @@ def test_an_attack_that_breaks_its_promise_is_refused_and_not_repaired(change: A
 
 
 def test_rounding_at_the_border_of_the_ball_and_the_box_is_no_offence() -> None:
-    attacked(lambda inputs, _: inputs + 0.1 * (1 + 5e-7))
-    attacked(lambda inputs, _: torch.full_like(inputs, 1 + 5e-7), epsilon=None)
+    assert attacked(lambda inputs, _: inputs + 0.1 * (1 + 5e-7))
+    assert attacked(lambda inputs, _: torch.full_like(inputs, 1 + 5e-7), epsilon=None)
 
 
 def test_an_attack_without_a_radius_may_go_as_far_as_the_box() -> None:

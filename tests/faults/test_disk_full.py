@@ -107,7 +107,7 @@ def undisturbed(dl: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
         return {"outcome": outcome(), "calls": counted.calls}
 
 
-def fill_and_go_on(dl: Callable[..., Any], root: Path, at: int, undisturbed: dict[str, Any], *, lasting: bool) -> None:
+def check_filling_up(dl: Callable[..., Any], root: Path, at: int, undisturbed: dict[str, Any], *, lasting: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DL_RUNS", str(root))
         with disk(at, lasting=lasting) as full:
@@ -133,7 +133,7 @@ def test_a_disk_that_fills_up_costs_nothing_but_the_time(
 ) -> None:
     calls = undisturbed["calls"]
     for at in range(2 + lasting, calls, calls // 5):
-        fill_and_go_on(dl, tmp_path / str(at), at, undisturbed, lasting=lasting)
+        check_filling_up(dl, tmp_path / str(at), at, undisturbed, lasting=lasting)
 
 
 @pytest.mark.full
@@ -142,4 +142,4 @@ def test_a_disk_that_fills_up_at_any_call_costs_nothing_but_the_time(
     dl: Callable[..., Any], tmp_path: Path, undisturbed: dict[str, Any], lasting: bool
 ) -> None:
     for at in range(1, undisturbed["calls"] + 1):
-        fill_and_go_on(dl, tmp_path / str(at), at, undisturbed, lasting=lasting)
+        check_filling_up(dl, tmp_path / str(at), at, undisturbed, lasting=lasting)
