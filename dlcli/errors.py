@@ -109,6 +109,10 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     return suggestion(nearest(word, choices))
 
 
+class Terminated(BaseException):
+    """SIGTERM came while nothing polls for it yet. Like KeyboardInterrupt it is no Exception: imports swallow those."""
+
+
 def suggestion(close: Sequence[str]) -> str:
     """Returns ``"; did you mean 'a' or 'b'?"`` for the choices in ``close``, or ``""`` where there are none."""
     if not close:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from dlcli.errors import Interrupted
+from dlcli.errors import Terminated
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -22,5 +22,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted("stopped by SIGTERM", signal_number=number)
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise Terminated

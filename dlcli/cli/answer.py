@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from dlcli.errors import DlcliError, Interrupted, UsageError, did_you_mean, suggestion
+from dlcli.errors import DlcliError, Interrupted, Terminated, UsageError, did_you_mean, suggestion
 from dlcli.report.text import safe
 
 # Typer brings its own click and exports only the leaves of its error tree; this is the class above typer.BadParameter.
@@ -34,6 +34,8 @@ def exit_code_of(argv: Sequence[str]) -> int:
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
         return _fail(Interrupted("stopped by SIGINT", signal_number=2), argv)
+    except Terminated:
+        return _fail(Interrupted("stopped by SIGTERM", signal_number=15), argv)
     except (BrokenPipeError, SystemExit) as ended:
         # Typer ends the process where the reader of our output went away, and after completion.
         if isinstance(ended, BrokenPipeError) or isinstance(ended.__context__, BrokenPipeError):
