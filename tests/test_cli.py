@@ -12,13 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from dlcli.commands.models import ASSETS
-
 EXAMPLES = 2000
 ID = re.compile(r"\d{8}-\d{6}\.\d{3}-[0-9a-f]{6}")
-needs_builtin = pytest.mark.skipif(
-    not (ASSETS / "builtin" / "mnist").is_dir(), reason="the shipped model is not in this checkout"
-)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +157,6 @@ def test_a_dry_run_shows_sizes_and_writes_nothing(typed, dl, runs):
     assert set(runs.rglob("*")) == before
 
 
-@needs_builtin
 @pytest.mark.parametrize("typed", ["evaluate --limit 300", "attack fgsm --limit 20", "explain gradcam --limit 4"])
 def test_without_runs_the_shipped_model_is_used_and_this_is_said_first(typed, dl, tmp_path):
     answer = dl(*typed.split(), "--json")
@@ -173,7 +167,6 @@ def test_without_runs_the_shipped_model_is_used_and_this_is_said_first(typed, dl
         assert [path.name for path in (tmp_path / "runs" / "evaluate").iterdir()] == ["builtin-mnist"]
 
 
-@needs_builtin
 def test_a_run_that_is_asked_for_but_not_there_never_falls_back(dl):
     answer = dl("evaluate", "--run", "latest", "--quiet")
     assert answer.code == 2

@@ -89,6 +89,10 @@ def prepare(
     plan = Plan(seed=settings.seed, **{name: getattr(trainer, name) for name in names})
     if settings.fast_dev_run:
         plan = replace(plan, epochs=1, save_every=None, log_every=1)
+    if plan.accumulate > 1 and settings.loss.get("class_weights", "none") != "none":
+        # A weighted mean divides by each pass's own weights, so the passes do not add up to the mean of the whole batch.
+        reason = f"trainer.accumulate={plan.accumulate} with loss.class_weights would not be the loss of the whole batch"
+        raise UsageError(reason, hint="trainer.accumulate=1, or loss.class_weights=none")
     alone = plan.batch_size == 1 or len(bundle.train) == 1
     if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")

@@ -118,6 +118,7 @@ MISTAKES_ABOUT_RUNS = [
     ("explain gradcam explainer.layer=net.foo", 2, ["explainer.layer", "got 'net.foo'", "explainer.layer=auto"]),
     ("train digits --from flat", 2, ["weights do not fit the network", "model="]),
     ("train digits --from builtin:mnist", 2, ["was trained on mnist", "dl finetune --run builtin:mnist --data digits"]),
+    ("train digits loss.class_weights=balanced trainer.accumulate=2", 2, ["trainer.accumulate=2", "trainer.accumulate=1"]),
     ("train digits --seeds 2 seed=5", 2, ["--seeds and seed= exclude each other"]),
     ("train digits --overfit 100000", 2, ["overfit=100000", "--overfit 1257"]),
     ("train digits model=mlp model.norm=batch --batch-size 1", 2, ["BatchNorm", "--batch-size 2"]),
@@ -287,7 +288,7 @@ def test_a_folder_that_is_no_run_is_refused(dl, runs, tmp_path):
     check(dl("evaluate", "--run", str(tmp_path / "photos"), "--quiet"), 2, ["no run folder at"])
 
 
-@pytest.mark.skipif("__import__('torch').cuda.is_available()")
+@pytest.mark.skipif("__import__('torch').cuda.is_available()", reason="there is a CUDA device here")
 def test_a_device_that_is_not_there_is_refused_before_anything_runs(dl, runs):
     for typed in ("evaluate --device cuda", "train digits --device cuda:3"):
         check(dl(*typed.split(), "--quiet"), 2, ["is not available on this machine", "--device auto"])

@@ -14,9 +14,6 @@ from dlcli.errors import ConfigError, DataError, UsageError
 CPU = torch.device("cpu")
 SPEC = DataSpec(name="any", shape=(1, 8, 8), classes=("a", "b"), mean=(0.5,), std=(0.5,), epsilon={})
 NODE = {"_target_": "dlcli.models.mlp.MLP", "widths": [4]}
-needs_builtin = pytest.mark.skipif(
-    not (ASSETS / "builtin" / "mnist").is_dir(), reason="the shipped model is not in this checkout"
-)
 
 
 def load(reference=None, which="best"):
@@ -112,7 +109,6 @@ def test_a_run_without_a_readable_configuration_is_not_used(content, runs):
         load(str(path.parent))
 
 
-@needs_builtin
 def test_with_no_runs_the_shipped_model_is_used_and_this_is_said(capsys):
     loaded = load_model(None, which="best", device=CPU, talk=Talk())
     assert (loaded.reference, loaded.name) == ("builtin:mnist", "builtin-mnist")
@@ -120,13 +116,11 @@ def test_with_no_runs_the_shipped_model_is_used_and_this_is_said(capsys):
     assert sum(parameter.numel() for parameter in loaded.model.parameters()) <= 40_000
 
 
-@needs_builtin
 def test_the_shipped_model_has_one_checkpoint():
     with pytest.raises(UsageError, match="builtin:mnist has one checkpoint"):
         load("builtin:mnist", "5")
 
 
-@needs_builtin
 def test_a_damaged_shipped_model_is_refused(tmp_path, monkeypatch):
     shutil.copytree(ASSETS / "builtin", tmp_path / "builtin")
     damage(tmp_path / "builtin" / "mnist" / "model.safetensors")

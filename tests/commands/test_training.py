@@ -241,3 +241,8 @@ def test_a_run_whose_folder_went_away_is_a_storage_error() -> None:
         shutil.rmtree(run.path)
         with pytest.raises(StorageError, match="No such file"):
             fitted(run, job())
+
+
+def test_balanced_class_weights_are_made_from_the_training_data(dl: Any) -> None:
+    answer = dl("train", "digits", "loss.class_weights=balanced", "limit_train=200", "--epochs", "1", "--quiet")
+    assert (answer.code, answer.err) == (0, "")
