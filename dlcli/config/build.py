@@ -148,6 +148,8 @@ def _checked(group: str, node: Any) -> tuple[type | None, dict[str, Any], list[s
         owner = resolve(group, node["_target_"])
     except ConfigError as error:
         return None, {}, list(error.mistakes)
+    if group == "optimizer":
+        owner = importlib.import_module("dlcli.optim.eager").eager(owner)
     values = {name: value for name, value in node.items() if name != "_target_"}
     if values.get("epsilon") == "auto":
         values["epsilon"] = 0.0  # resolved from the data before the attack is built

@@ -311,7 +311,6 @@ def _warm_up() -> None:
     from dlcli.report.plots import training_curves
 
     sklearn.datasets.load_digits()
-    torch.optim.SGD([torch.zeros(1)])  # imports torch._dynamo
     line = {"step": 1, "epoch": 0, "name": "loss", "value": 1.0}
     training_curves([{**line, "split": split} for split in ("train", "val")])
 
