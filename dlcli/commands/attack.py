@@ -22,8 +22,9 @@ from dlcli.engine.device import memory_errors
 from dlcli.engine.perturb import AttackReport, perturb
 from dlcli.errors import UsageError
 from dlcli.metrics.intervals import mean_interval, wilson
-from dlcli.report import plots, terminal
+from dlcli.report import terminal
 from dlcli.report.images import to_uint8
+from dlcli.report.sheet import image_rows
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
 
@@ -156,4 +157,4 @@ def _pictures(run: Run, attacked: Attacked, spec: DataSpec, chosen: Attack, talk
     shown = torch.stack(images, dim=1).flatten(0, 1)
     labels = [f"{title}: {names[int(outcome[row])]}" for row in rows[:2] for title, outcome in zip(titles, outcomes, strict=True)]
     talk.picture(terminal.gallery(shown[: len(labels)], labels, columns=3))
-    return {"triple": run.write("plots/triple.png", plots.image_rows(images, titles, captions))}
+    return {"triple": run.write("plots/triple.png", image_rows(images, titles, captions))}

@@ -42,6 +42,7 @@ def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invo
     started = time.perf_counter()
     training = run_fit(run, job, progress, talk=talk, flag=flag)
     flag.check()
+    test_started = time.perf_counter()
     _take_best(run, job, progress, talk)
     predictions = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
     metrics = classification_metrics(predictions, job.bundle.spec.classes, split="test")
@@ -51,11 +52,13 @@ def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invo
         hits = round(progress.best_value * examples)
         metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
     lines = read_metrics(run)
+    drawing_started = time.perf_counter()
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines))}
-    seconds = time.perf_counter() - started
-    result = finished(run, invocation, seconds=seconds, metrics=metrics, files=files)
+    ended = time.perf_counter()
+    result = finished(run, invocation, seconds=ended - started, metrics=metrics, files=files)
     test = f"{terminal.interval(metrics['test/accuracy'])} (n = {len(predictions.targets)})"
-    talk.line(f"test accuracy {test} · {training:.1f} s training, {seconds:.1f} s in all", style="bold")
+    parts = f"{training:.1f} s training, {drawing_started - test_started:.1f} s test, {ended - drawing_started:.1f} s pictures"
+    talk.line(f"test accuracy {test} · {parts}", style="bold")
     _show(run, job, predictions, lines, talk)
     return result
 

@@ -21,8 +21,9 @@ from dlcli.engine.attribute import ExplainReport, attribute
 from dlcli.engine.device import memory_errors
 from dlcli.errors import UsageError
 from dlcli.metrics.intervals import wilson
-from dlcli.report import plots, terminal
+from dlcli.report import terminal
 from dlcli.report.images import overlay, to_uint8
+from dlcli.report.sheet import image_rows
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
 
@@ -130,4 +131,4 @@ def _pictures(run: Run, report: ExplainReport, subject: Subject, name: str, talk
         for predicted, confidence, target in zip(report.predicted[few], report.confidence[few], report.targets[few], strict=True)
     ]
     talk.picture(terminal.gallery(heat, captions))
-    return {"overlays": run.write("plots/overlays.png", plots.image_rows([images, heat], ["image", name], captions))}
+    return {"overlays": run.write("plots/overlays.png", image_rows([images, heat], ["image", name], captions))}

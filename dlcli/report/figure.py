@@ -1,5 +1,7 @@
 """How every figure looks, and how it becomes PNG bytes: matplotlib's Agg backend, without its global figure state.
 
+Only this module imports matplotlib, and only when a figure is made: half a second that no training step waits for.
+
 The user's matplotlibrc has no say, and the file holds no date or version: the same numbers give the same bytes.
 Colours are those of Okabe and Ito 2008, "Color universal design".
 """
@@ -10,13 +12,12 @@ import functools
 import io
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec
-
-from matplotlib import style
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from dlcli.report.text import shorten
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c6d31")
 _DPI = 120
@@ -29,6 +30,8 @@ def own_style(plot: Callable[Arguments, bytes]) -> Callable[Arguments, bytes]:
 
     @functools.wraps(plot)
     def styled(*args: Arguments.args, **kwargs: Arguments.kwargs) -> bytes:
+        from matplotlib import style
+
         with style.context("default"):
             return plot(*args, **kwargs)
 
@@ -37,6 +40,9 @@ def own_style(plot: Callable[Arguments, bytes]) -> Callable[Arguments, bytes]:
 
 def new_figure(width: float, height: float) -> Figure:
     """Returns a white figure of ``width`` x ``height`` inches that lays itself out."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -64,6 +70,13 @@ def clean(axes: Any, *, title: str, x_label: str, y_label: str = "") -> None:
     axes.grid(axis="y", color="#dddddd", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def whole_numbers(axis: Any) -> None:
+    """Puts the ticks of an axis at whole numbers, such as steps and epochs."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def legend(axes: Any, handles: Sequence[Any], names: Sequence[str], **where: Any) -> None:

@@ -1,4 +1,4 @@
-"""Figures as PNG bytes: curves over a run, the confusion matrix, reliability, and rows of images."""
+"""Figures as PNG bytes: curves over a run, the confusion matrix, and reliability."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from dlcli.contracts import Metric
 from dlcli.report.curves import Line, draw, draw_band, metric_points, scale, x_axis
-from dlcli.report.figure import COLORS, clean, legend, literal, new_figure, nothing, own_style, png
+from dlcli.report.figure import COLORS, clean, legend, literal, new_figure, nothing, own_style, png, whole_numbers
 
 _DASHES = ("-", "--", "-.", ":")
 _SPLIT_COLORS = {"train": COLORS[0], "val": COLORS[1], "test": COLORS[2]}
@@ -52,7 +51,7 @@ def training_curves(lines: Sequence[Line]) -> bytes:
     figure = new_figure(4.4 * len(names), 3.4)
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         clean(axes, title=_TITLES[name], x_label=x)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        whole_numbers(axes.xaxis)
         lanes = {split: metric_points(shown, split, name, x) for split in _SPLIT_COLORS}
         drawn = {
             split: draw(axes, points, percent=name == "accuracy", color=_SPLIT_COLORS[split])
@@ -92,7 +91,7 @@ def overlaid_curves(
     figure = new_figure(7.2, 4.0)
     axes = figure.subplots()
     clean(axes, title=f"{split} {name}" + (" (%)" if percent else ""), x_label=x)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    whole_numbers(axes.xaxis)
     if band is not None:
         draw_band(axes, lanes, percent=percent, band=band)
     else:
@@ -176,36 +175,4 @@ def reliability_plot(bins: Sequence[Bin]) -> bytes:
     total = sum(part.count for part in filled)
     clean(lower, title="", x_label="confidence: top probability (%)", y_label="examples (%)")
     lower.bar(edges, [100 * part.count / total for part in filled], widths, align="edge", color="#999999", edgecolor="white")
-    return png(figure)
-
-
-@own_style
-def image_rows(rows: Sequence[Tensor], row_titles: Sequence[str], column_captions: Sequence[str]) -> bytes:
-    """Returns rows of images as PNG, such as clean, noise and adversarial, or images and their heat maps.
-
-    Args:
-        rows: uint8 (N, H, W, 3) each, the same N in all.
-        row_titles: one for each row, at its left.
-        column_captions: N, above the columns; a line break starts a new line.
-
-    Raises:
-        ValueError: numbers of rows, titles, images and captions do not fit.
-    """
-    columns = len(column_captions)
-    if not rows or not columns or len(rows) != len(row_titles) or any(len(images) != columns for images in rows):
-        raise ValueError(
-            f"expected a title for each row and a caption for each column, got {len(row_titles)} titles, {columns} captions"
-            f" and rows of {[len(images) for images in rows]} images"
-        )
-    lines = max(caption.count("\n") + 1 for caption in column_captions)
-    figure = new_figure(0.5 + 1.25 * columns, 0.2 + 0.18 * lines + 1.25 * len(rows))
-    grid = figure.subplots(len(rows), columns, squeeze=False)
-    for images, title, line in zip(rows, row_titles, grid, strict=True):
-        line[0].set_ylabel(literal(title, 24), fontsize=9)
-        for image, axes in zip(images, line, strict=True):
-            axes.imshow(image.cpu().numpy(), interpolation="nearest")
-            axes.set(xticks=[], yticks=[])
-            axes.spines[:].set_color("#bbbbbb")
-    for axes, caption in zip(grid[0], column_captions, strict=True):
-        axes.set_title("\n".join(literal(part, 22) for part in caption.split("\n")), fontsize=8)
     return png(figure)

@@ -74,7 +74,12 @@ def test_what_only_composes_never_loads_torch(typed, python):
 
 
 def test_training_loads_only_what_it_uses(python, tmp_path):
-    code = "import sys; from dlcli.cli.answer import exit_code_of; code = exit_code_of(sys.argv[1:]);"
-    code += "print(code, sorted({'torch', 'torchvision', 'pandas', 'sklearn', 'captum', 'timm', 'scipy'} & set(sys.modules)))"
+    never = {"torch._dynamo", "torchvision", "pandas", "sklearn", "captum", "timm", "scipy"}
+    code = (
+        "import sys; from torch.optim.optimizer import register_optimizer_step_post_hook as hook\n"
+        f"def loaded(): return sorted(({never!r} | {{'matplotlib'}}) & set(sys.modules))\n"
+        "hook(lambda *_: steps.append(loaded())); steps = []\n"
+        "from dlcli.cli.answer import exit_code_of; code = exit_code_of(sys.argv[1:]); print(code, steps, loaded())"
+    )
     answer = python(code, "train", "mnist", "--fast-dev-run", "--quiet")
-    assert answer.out == "0 ['torch']\n", answer.err
+    assert answer.out == "0 [[], []] ['matplotlib']\n", answer.err  # pictures are drawn after the last step

@@ -47,16 +47,11 @@ def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
 
 
-def images(count):
-    return torch.zeros(count, 6, 6, 3, dtype=torch.uint8)
-
-
 EVERY = {
     "training_curves": lambda: plots.training_curves(run()),
     "overlaid_curves": lambda: plots.overlaid_curves({"a": run(), "b": run(0.01)}, split="val", name="loss"),
     "confusion_plot": lambda: plots.confusion_plot(torch.eye(3, dtype=torch.int64), ["a", "b", "c"]),
     "reliability_plot": lambda: plots.reliability_plot(BINS),
-    "image_rows": lambda: plots.image_rows([images(2), images(2)], ["clean", "noise"], ["7 → 3\n98 %", "2"]),
 }
 
 
@@ -115,7 +110,6 @@ NAMES = [r"$\frac{", "$$$", "_hidden", "猫", "a\nb\x1b", "\\", "x" * 300, ""]
 
 def test_every_name_can_be_a_class_or_a_title():
     assert plots.confusion_plot(torch.eye(8, dtype=torch.int64), NAMES).startswith(b"\x89PNG")
-    assert plots.image_rows([images(8)] * 8, NAMES, NAMES).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("count", [2, 21, 51])
@@ -132,19 +126,3 @@ def test_a_confusion_plot_needs_a_square_matrix_of_the_classes():
 
 def test_reliability_of_nothing_says_so():
     assert plots.reliability_plot(BINS[:1]) == plots.reliability_plot([])
-
-
-def test_rows_show_the_pixels_they_are_given():
-    red = images(1)
-    red[..., 0] = 200
-    shown = pixels(plots.image_rows([red], ["row"], ["column"]))
-    assert ((shown == [200, 0, 0]).all(axis=-1)).mean() > 0.3
-
-
-@pytest.mark.parametrize(
-    ("rows", "titles", "captions"),
-    [([2, 2], ["a"], ["x", "y"]), ([2, 3], ["a", "b"], ["x", "y"]), ([2], ["a"], ["x"]), ([], [], ["x"]), ([0], ["a"], [])],
-)
-def test_rows_that_do_not_fit_are_refused(rows, titles, captions):
-    with pytest.raises(ValueError, match="expected a title for each row"):
-        plots.image_rows([images(count) for count in rows], titles, captions)
