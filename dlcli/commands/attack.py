@@ -116,7 +116,7 @@ def _attacked(subject: Subject, chosen: Attack, settings: AttackSettings, flag: 
     threat = chosen.threat
     null = Noise(epsilon=threat.epsilon if threat.epsilon is not None else 0.0, norm="l2" if threat.norm == "l2" else "linf")
     what, advice = f"attacking {settings.batch_size} examples at once", f"--batch-size {max(1, settings.batch_size // 4)}"
-    reports = []
+    reports: list[AttackReport] = []
     with memory_errors(what, advice), talk.progress("examples", 2 * len(subject.split)) as bar:
         for tried in (chosen, null):
             parts: list[AttackReport] = []
@@ -127,6 +127,7 @@ def _attacked(subject: Subject, chosen: Attack, settings: AttackSettings, flag: 
                 batch_size=settings.batch_size,
                 seed=settings.seed,
                 spare_misclassified=tried is chosen,
+                clean=reports[0].clean if tried is null else None,
                 check=flag.check,
             ):
                 parts.append(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -47,6 +48,7 @@ def perturb(
     batch_size: int,
     seed: int,
     spare_misclassified: bool = True,
+    clean: Tensor | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[AttackReport]:
     """Yields one report per batch.
@@ -54,17 +56,19 @@ def perturb(
     Args:
         spare_misclassified: examples that are misclassified already are not attacked and come back as they are; False for
             a null such as noise, which may also put an example right.
+        clean: predicted classes of the unchanged examples, int64 (N,), in the split's order, where another attack has
+            found them already; None asks the model.
 
     Raises:
         ComputeError: the attack left the box or its ball, or returned non-finite numbers; nothing is repaired.
     """
     order = torch.arange(len(split))
-    for batch in split.batches(order, batch_size):
+    known = torch.split(clean, batch_size) if clean is not None else itertools.repeat(None)
+    for batch, found in zip(split.batches(order, batch_size), known, strict=False):
         check()
         with borrowed(model), borrowed_rng(), _counted(model) as counter:
-            with torch.no_grad():
-                clean = predicted_classes(model(batch.inputs))
-            chosen = clean == batch.targets if spare_misclassified else torch.ones_like(clean, dtype=torch.bool)
+            before = _predictions(model, batch.inputs) if found is None else found.to(batch.targets.device)
+            chosen = before == batch.targets if spare_misclassified else torch.ones_like(before, dtype=torch.bool)
             rows = chosen.nonzero().flatten()
             adversarial = batch.inputs.clone()
             if len(rows):
@@ -73,19 +77,23 @@ def perturb(
                 )
             distances = _distance(adversarial - batch.inputs, attack.threat.norm)
             _refuse_outside(batch.inputs, adversarial, distances, attack.threat)
-            with torch.no_grad():
-                attacked = predicted_classes(model(adversarial))
+            attacked = _predictions(model, adversarial)
         yield AttackReport(
             inputs=batch.inputs.cpu(),
             adversarial=adversarial.cpu(),
             targets=batch.targets.cpu(),
-            clean=clean.cpu(),
+            clean=before.cpu(),
             attacked=attacked.cpu(),
             distances=distances.cpu(),
             index=batch.index.cpu(),
             forwards=counter.forwards,
             backwards=counter.backwards,
         )
+
+
+@torch.no_grad()
+def _predictions(model: nn.Module, inputs: Tensor) -> Tensor:
+    return predicted_classes(model(inputs))
 
 
 def _attacked(model: nn.Module, attack: Attack, inputs: Tensor, targets: Tensor, rng: SampleKeys) -> Tensor:

@@ -130,3 +130,13 @@ def test_the_check_comes_before_each_batch() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         list(perturb(Brightness(), Moved(change=lambda inputs, _: inputs), split(), batch_size=4, seed=0, check=check))
+
+
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_predictions_that_are_known_are_taken_and_not_asked_for_again(size: int) -> None:
+    known = torch.tensor([0, 1, 1, 0])  # not what the model says, so that it shows which are used
+    attack = Moved(change=lambda inputs, _: inputs + 0.1)
+    reports = list(perturb(Brightness(), attack, split(), batch_size=size, seed=0, clean=known))
+    assert torch.cat([report.clean for report in reports]).equal(known)
+    assert torch.cat([report.distances for report in reports]).gt(0.05).tolist() == [True, False, True, True]
+    assert sum(report.forwards for report in reports) == 4  # after the attack only
