@@ -1,0 +1,27 @@
+"""Start-up: dl against ``import torch``, and ``dl --help`` against a bare Typer app."""
+
+from __future__ import annotations
+
+from benchmarks.measure import PYTHON, Goal, Side, median, run_alternating, save
+from benchmarks.sides import DL, dl, peer, workplace
+
+
+def run(repeats: int) -> None:
+    """Measures help, the first optimizer step, an attack on 10,000 digits and a set of heat maps, with ``builtin:mnist``."""
+    with workplace():
+        torch = Side("import torch", lambda _: [PYTHON, "-c", "import torch"])
+        bare = peer("bare Typer --help", "bare_typer", "--help")
+        usage = Side("dl --help", lambda _: [DL, "--help"])
+        step = peer("first step of dl train mnist", "first_step", "train", "mnist", "--quiet")
+        attack = dl("dl attack fgsm, 10,000 digits", "attack", "fgsm", "--run", "builtin:mnist")
+        explain = dl("dl explain gradcam", "explain", "gradcam", "--run", "builtin:mnist")
+        trials = run_alternating([torch, bare, usage, step, attack, explain], repeats)
+    cpu = median(trials[step.name], "cpu_to_first_step") - median(trials[torch.name], "cpu_seconds")
+    seconds = median(trials[torch.name])
+    goals = [
+        Goal("CPU seconds to the first step beyond import torch", cpu, 1.5, at_least=False),
+        Goal("dl --help / bare Typer --help", median(trials[usage.name]) / median(trials[bare.name]), 1.3, at_least=False),
+        Goal("dl attack fgsm / import torch", median(trials[attack.name]) / seconds, 2, at_least=False),
+        Goal("dl explain gradcam / import torch", median(trials[explain.name]) / seconds, 2, at_least=False),
+    ]
+    save("startup", trials, goals)
