@@ -138,3 +138,15 @@ def test_a_seeded_step_draws_the_same_whatever_was_drawn_before() -> None:
         assert torch.equal(first, torch.rand(5))
         seed_step(0, "dropout", 4)
         assert not torch.equal(first, torch.rand(5))
+
+
+def test_a_step_is_seeded_as_torch_would_and_leaves_nothing_queued_for_devices_that_are_not_in_use() -> None:
+    with borrowed_rng():
+        torch.manual_seed(key(7, "dropout", 3))
+        theirs, queued = torch.get_rng_state(), len(torch.cuda._queued_calls)
+        torch.manual_seed(0)
+        before = len(torch.cuda._queued_calls)
+        seed_step(7, "dropout", 3)
+        assert torch.get_rng_state().equal(theirs)
+        assert len(torch.cuda._queued_calls) == before
+    assert before == queued or not torch.cuda.is_initialized()
