@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 from benchmarks.measure import PYTHON, Side
 from dlcli.data.mnist import SHIPPED
 
-DL = str(Path(PYTHON).with_name("dl"))
+DL = shutil.which("dl") or "dl"
 
 
 @contextmanager
