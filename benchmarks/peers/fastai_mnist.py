@@ -6,6 +6,7 @@ import argparse
 import json
 
 import torch
+from fastai.callback import progress, schedule  # noqa: F401 - they give Learner no_bar and fit_one_cycle
 from fastai.data.core import DataLoaders
 from fastai.data.load import DataLoader
 from fastai.learner import Learner

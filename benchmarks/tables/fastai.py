@@ -1,4 +1,4 @@
-"""The same network for the same epochs, whole process: fastai against dl (needs the group ``peers``)."""
+"""The same network for the same epochs, whole process: fastai against dl (``uv run --with fastai``)."""
 
 from __future__ import annotations
 
