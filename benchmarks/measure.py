@@ -52,7 +52,6 @@ class Side:
     name: str
     command: Callable[[int], Sequence[str]]
     reads: Callable[[str], Mapping[str, Any]] = _last_json
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def run_process(side: Side, number: int) -> Trial:
     """Runs one side once. Raises RuntimeError with its last words where it fails."""
     command = list(side.command(number))
     threads = {"OMP_NUM_THREADS": str(os.cpu_count() or 1)}
-    environment = {**os.environ, **threads, **side.environment}
+    environment = {**os.environ, **threads}
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+") as errors:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as process:
@@ -106,11 +105,13 @@ def median(trials: Iterable[Trial], figure: str = "seconds") -> float:
     return statistics.median(trial[figure] for trial in trials)
 
 
-def save(table: str, trials: Mapping[str, Sequence[Trial]], goals: Sequence[Goal], **more: Any) -> Path:
-    """Writes ``results/<table>.json`` and prints the goals beside their goals."""
+def save(
+    table: str, before: Mapping[str, Any], trials: Mapping[str, Sequence[Trial]], goals: Sequence[Goal], **more: Any
+) -> Path:
+    """Writes ``results/<table>.json`` and prints each figure beside its goal; ``before`` is the :func:`machine` of the start."""
     content = {
         "table": table,
-        "machine": machine(),
+        "machine": before,
         "sides": {name: [asdict(trial) for trial in side] for name, side in trials.items()},
         "goals": [{**asdict(goal), "met": goal.met} for goal in goals],
         **more,

@@ -1,4 +1,7 @@
-"""dlcli's network on MNIST in fastai: arrays in memory, one-cycle Adam, batches of 128, as its documentation would."""
+"""dlcli's network on MNIST in fastai: one-cycle Adam, batches of 128.
+
+The arrays are in memory, but fastai's loader still takes them item by item, as it does with any data set of torch's.
+"""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 
-from benchmarks.measure import Goal, run_alternating, save
+from benchmarks.measure import Goal, machine, run_alternating, save
 from benchmarks.sides import dl, workplace
 
 FAST, DEFAULT, BEST = "mnist_fast", "mnist", "mnist_best"
@@ -12,6 +12,7 @@ FAST, DEFAULT, BEST = "mnist_fast", "mnist", "mnist_best"
 
 def run(repeats: int) -> None:
     """Trains each recipe once per seed, 0 … repeats - 1."""
+    before = machine()
     with workplace():
         trials = run_alternating([dl(name, "train", name, seeded=True) for name in (FAST, DEFAULT, BEST)], repeats)
     accuracy = {name: [trial["accuracy"] for trial in side] for name, side in trials.items()}
@@ -24,4 +25,4 @@ def run(repeats: int) -> None:
         Goal("mnist_best, mean test accuracy", statistics.mean(accuracy[BEST]), 0.995, at_least=True),
     ]
     spread = {name: statistics.stdev(values) if len(values) > 1 else None for name, values in accuracy.items()}
-    save("recipes", trials, goals, standard_deviation=spread)
+    save("recipes", before, trials, goals, standard_deviation=spread)

@@ -28,9 +28,6 @@ def run_verb(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list
     bare, overrides = split_words(words)
     if bare is not None:
         overrides = [f"{group_of_word(verb, bare, user=values['config_dir'])}={bare}", *overrides]
-    # GNU OpenMP's threads spin for milliseconds while they wait for each other; where anything else uses a core, training
-    # then falls to a tenth (331 against 2,900 images/s seen, 11,000 on quiet cores). Read when torch loads the library.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     with trusting(values["trust"]):
         if values.get("resume") is not None:
             return _resume(verb, bare, overrides, values)

@@ -60,8 +60,11 @@ def perturb(
             found them already; None asks the model.
 
     Raises:
+        ValueError: ``clean`` is not as long as the split.
         ComputeError: the attack left the box or its ball, or returned non-finite numbers; nothing is repaired.
     """
+    if clean is not None and len(clean) != len(split):
+        raise ValueError(f"clean must hold one class for each of {len(split)} examples, got {len(clean)}")
     order = torch.arange(len(split))
     known = torch.split(clean, batch_size) if clean is not None else itertools.repeat(None)
     for batch, found in zip(split.batches(order, batch_size), known, strict=False):

@@ -28,7 +28,7 @@ def eager(owner: type[Optimizer]) -> type[Optimizer]:
     kernel = inspect.unwrap(owner.step)
 
     def step(self: Optimizer, closure: Any = None) -> Any:
-        with torch.set_grad_enabled(self.defaults["differentiable"]):
+        with torch.set_grad_enabled(self.defaults.get("differentiable", False)):
             return kernel(self, closure)
 
     own = {name: inspect.unwrap(getattr(owner, name)) for name in _DECORATED}

@@ -140,3 +140,9 @@ def test_predictions_that_are_known_are_taken_and_not_asked_for_again(size: int)
     assert torch.cat([report.clean for report in reports]).equal(known)
     assert torch.cat([report.distances for report in reports]).gt(0.05).tolist() == [True, False, True, True]
     assert sum(report.forwards for report in reports) == 4  # after the attack only
+
+
+def test_predictions_of_other_examples_are_refused() -> None:
+    attack = Moved(change=lambda inputs, _: inputs)
+    with pytest.raises(ValueError, match="one class for each of 4 examples, got 3"):
+        list(perturb(Brightness(), attack, split(), batch_size=4, seed=0, clean=torch.zeros(3, dtype=torch.int64)))

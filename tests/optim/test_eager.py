@@ -21,6 +21,7 @@ MORE: list[tuple[str, dict[str, Any]]] = [
     ("Adam", {"lr": 0.1, "amsgrad": True}),
     ("Adagrad", {"lr": 0.1, "lr_decay": 0.1}),
     ("Adadelta", {"lr": 1.0}),
+    ("Adafactor", {"lr": 0.1}),
     ("NAdam", {"lr": 0.1}),
     ("RMSprop", {"lr": 0.1, "momentum": 0.5, "centered": True}),
 ]
