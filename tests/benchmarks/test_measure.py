@@ -67,7 +67,7 @@ def test_a_goal_is_a_bound_from_below_or_above(value, at_least, met):
 def test_what_is_saved_holds_every_trial_the_machine_and_what_fell_short(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(measure, "RESULTS", tmp_path)
     trials = {"ours": [Trial(1.0, 2.0, 3.0, {"accuracy": 0.9}), Trial(3.0, 2.0, 3.0), Trial(2.0, 2.0, 3.0)]}
-    path = save("table", trials, [Goal("ratio", 1.0, 2.0, at_least=True)])
+    path = save("table", measure.machine(), trials, [Goal("ratio", 1.0, 2.0, at_least=True)])
     content = json.loads(path.read_text())
     assert median(trials["ours"]) == 2.0
     assert [trial["seconds"] for trial in content["sides"]["ours"]] == [1.0, 3.0, 2.0]
