@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dlcli.contracts import Classifier
+    from dlcli.classifier import Classifier
     from dlcli.runs.record import Result
 
 # What makes many runs, none, or prints.

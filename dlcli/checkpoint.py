@@ -20,7 +20,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from dlcli.contracts import DataSpec, Preprocessing
+from dlcli.classifier import Preprocessing
+from dlcli.contracts import DataSpec
 from dlcli.errors import DataError
 
 SCHEMA = 1

@@ -9,8 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -25,13 +24,35 @@ class Batch:
 
     Args:
         inputs: float32 in raw units, images (N, C, H, W) in [0, 1], tables (N, D).
-        targets: class numbers, int64 (N,).
+        targets: class numbers, int64 (N,); after an augmentation that mixes examples the share of each class, float32 (N, P).
         index: positions in the split, int64 (N,); the key of every random draw for these examples.
     """
 
     inputs: Tensor
     targets: Tensor
     index: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table.
+
+    Args:
+        name: as in the file's header.
+        categories: the values of a category column; code 1 … k in this order, 0 for a value not among them. Empty for numbers.
+        low, high: the range seen in train, in the column's units; None for categories, and where it is not known.
+    """
+
+    name: str
+    categories: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Column:
+        """Returns the column whose fields are ``values``. Raises KeyError, TypeError or ValueError on anything else."""
+        low, high = (None if values[name] is None else float(values[name]) for name in ("low", "high"))
+        return cls(name=str(values["name"]), categories=tuple(map(str, values["categories"])), low=low, high=high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,9 +63,10 @@ class DataSpec:
         name: the data set's name.
         shape: of one example: (C, H, W) for images, (D,) for tables.
         classes: class names, in the order of their numbers; at least two.
-        mean, std: per channel (images) or column (tables), in raw units, measured on the train split.
+        mean, std: per channel (images) or column (tables; 0 and 1 for categories), in raw units, measured on the train split.
         kind: "image" or "table"; an open set.
-        epsilon: default attack radius per norm ("linf", "l2"), in raw units.
+        epsilon: default attack radius per norm ("linf", "l2"), in raw units; empty where there is no sensible one.
+        columns: of a table, one per position in an example; empty for images.
     """
 
     name: str
@@ -54,10 +76,12 @@ class DataSpec:
     std: tuple[float, ...]
     kind: str = "image"
     epsilon: Mapping[str, float]
+    columns: tuple[Column, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Returns plain data that JSON can hold."""
-        return {**asdict(self), "epsilon": dict(self.epsilon)}
+        plain = {**asdict(self), "epsilon": dict(self.epsilon)}
+        return plain if self.columns else {name: value for name, value in plain.items() if name != "columns"}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DataSpec:
@@ -70,6 +94,7 @@ class DataSpec:
             std=tuple(float(value) for value in values["std"]),
             kind=str(values["kind"]),
             epsilon={str(norm): float(value) for norm, value in values["epsilon"].items()},
+            columns=tuple(map(Column.from_dict, values.get("columns", ()))),
         )
 
 
@@ -94,12 +119,19 @@ class Split(Protocol):
 
 @dataclass(frozen=True)
 class DataBundle:
-    """A data set: its spec and its three parts. Val selects, calibrates and stops; test only reports."""
+    """A data set: its spec and its parts. Val selects, calibrates and stops; test only reports.
+
+    Without val, training runs to its end and keeps the last weights; without test, the result has no ``test/…`` figure.
+
+    Args:
+        notes: what a reader noticed and people should know, one line each.
+    """
 
     spec: DataSpec
     train: Split
-    val: Split
-    test: Split
+    val: Split | None
+    test: Split | None
+    notes: tuple[str, ...] = ()
 
 
 class DataSource(ABC):
@@ -116,6 +148,10 @@ class Augment(ABC):
     @abstractmethod
     def __call__(self, inputs: Tensor, *, rng: SampleKeys, step: int) -> Tensor:
         """Returns augmented inputs, same shape, still in range; ``inputs`` stays as it is."""
+
+    def batch(self, batch: Batch, *, rng: SampleKeys, step: int) -> Batch:
+        """Returns the augmented batch. What mixes examples (mixup, cutmix) overrides this; its targets are shares (N, P)."""
+        return replace(batch, inputs=self(batch.inputs, rng=rng, step=step))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,55 +179,6 @@ class Objective(ABC):
     @abstractmethod
     def __call__(self, model: nn.Module, batch: Batch, *, rng: SampleKeys, step: int) -> Loss:
         """Returns the loss of ``batch``; must not change the model but through the engine's backward pass."""
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How raw inputs become what a network was trained on; it goes where the weights go.
-
-    Args:
-        shape: of one example as the network sees it; images of another height or width are resized (bilinear,
-            antialiased), one channel is repeated where the network wants more.
-        mean, std: per channel or column, in raw units.
-    """
-
-    shape: tuple[int, ...]
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-    @classmethod
-    def of(cls, spec: DataSpec) -> Preprocessing:
-        """Returns the preprocessing of a network that is trained on this data from scratch."""
-        return cls(spec.shape, spec.mean, spec.std)
-
-
-class Classifier(nn.Module):
-    """Preprocessing and network in one module: raw inputs in, raw logits (N, K) out.
-
-    Preprocessing lives here, so an attack's epsilon, a heat map and an exported file mean what the user thinks.
-    The buffers do not enter the state: they are rebuilt from ``preprocessing``.
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, spec: DataSpec, net: nn.Module, *, preprocessing: Preprocessing | None = None) -> None:
-        super().__init__()
-        self.spec = spec
-        self.net = net
-        self.preprocessing = preprocessing or Preprocessing.of(spec)
-        trailing = (1,) * (len(spec.shape) - 1)
-        self.register_buffer("mean", torch.tensor(self.preprocessing.mean).reshape(1, -1, *trailing), persistent=False)
-        self.register_buffer("std", torch.tensor(self.preprocessing.std).reshape(1, -1, *trailing), persistent=False)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        if inputs.ndim == 4:
-            channels, *size = self.preprocessing.shape
-            if list(inputs.shape[2:]) != size:
-                inputs = nn.functional.interpolate(inputs, size=size, mode="bilinear", antialias=True)
-            if inputs.shape[1] == 1 and channels != 1:
-                inputs = inputs.expand(-1, channels, -1, -1)
-        return self.net((inputs - self.mean) / self.std)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -258,42 +245,6 @@ class Explainer(Protocol):
         """Returns raw signed maps for the classes ``targets``, float32, (N, H, W) at input size or (N, D)."""
 
 
-def class_logits(logits: Tensor) -> Tensor:
-    """Returns logits with one column per class, (N, P): one binary logit z becomes (-z/2, z/2), so softmax gives sigmoid(z)."""
-    return torch.cat([-logits / 2, logits / 2], dim=1) if logits.shape[1] == 1 else logits
-
-
-def probabilities(logits: Tensor) -> Tensor:
-    """Returns class probabilities (N, P) of raw logits (N, K)."""
-    return class_logits(logits).softmax(dim=1)
-
-
-def predicted_classes(logits: Tensor) -> Tensor:
-    """Returns the predicted class numbers, int64 (N,)."""
-    return class_logits(logits).argmax(dim=1)
-
-
 def keys_or_default(rng: SampleKeys | None, inputs: Tensor) -> SampleKeys:
     """Returns ``rng``, or keys with seed 0 and each row's position as its index."""
     return rng if rng is not None else SampleKeys(0, torch.arange(len(inputs), device=inputs.device))
-
-
-@contextmanager
-def borrowed(model: nn.Module) -> Iterator[None]:
-    """Lends a model for attacking or explaining it: evaluation mode (BatchNorm's buffers stay), no parameter gradients.
-
-    Gives back, also after an exception, each module's training flag and each parameter's ``requires_grad`` and ``.grad``.
-    """
-    modes = [(module, module.training) for module in model.modules()]
-    parameters = [(parameter, parameter.requires_grad, parameter.grad) for parameter in model.parameters()]
-    try:
-        model.eval()
-        for parameter, _, _ in parameters:
-            parameter.requires_grad_(False)
-        yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        for parameter, needed, gradient in parameters:
-            parameter.requires_grad_(needed)
-            parameter.grad = gradient

@@ -7,9 +7,9 @@ import pytest
 import torch
 import yaml
 
+from dlcli.classifier import Classifier
 from dlcli.commands.console import Talk
 from dlcli.commands.models import ASSETS, load_model
-from dlcli.contracts import Classifier
 from dlcli.data.mnist import MNIST
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.explainers.layers import spatial_layer

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.checkpoint import MANIFEST, Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack, unpack, verify
-from dlcli.contracts import DataSpec, Preprocessing
+from dlcli.classifier import Preprocessing
+from dlcli.contracts import DataSpec
 from dlcli.errors import DataError
 
 SPEC = DataSpec(name="toy", shape=(1, 2, 2), classes=("no", "yes"), mean=(0.1,), std=(0.3,), epsilon={"linf": 0.1})

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from dlcli.attacks.balls import Norm, boxed, check_epsilon, steepest
 from dlcli.attacks.gradients import loss_gradient
-from dlcli.contracts import Threat, borrowed
+from dlcli.classifier import borrowed
+from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys, borrowed_rng
 
 

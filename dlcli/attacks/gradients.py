@@ -5,14 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import class_logits
+from dlcli.classifier import class_logits
 
 
 def loss_gradient(model: nn.Module, inputs: Tensor, classes: Tensor) -> Tensor:
     """Returns the gradient of each example's cross-entropy with respect to its input, in the shape of ``inputs``.
 
     The loss is summed, so an example's gradient does not depend on the batch it is in; it is computed from float32
-    logits. Call it inside :func:`dlcli.contracts.borrowed`; it works under a caller's ``no_grad`` or
+    logits. Call it inside :func:`dlcli.classifier.borrowed`; it works under a caller's ``no_grad`` or
     ``inference_mode``. A model whose output does not depend on its input has zero gradient.
 
     Args:

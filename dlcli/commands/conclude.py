@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from dlcli.checkpoint import unpack
+from dlcli.classifier import predicted_classes, probabilities
 from dlcli.commands.console import Talk
 from dlcli.commands.models import load_weights, newest_good
 from dlcli.commands.session import finished
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, run_fit
 from dlcli.config.schema import Invocation
-from dlcli.contracts import Metric, Predictions, Split, predicted_classes, probabilities
+from dlcli.contracts import Metric, Predictions, Split
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.fit import Progress
 from dlcli.errors import DataError, StorageError

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from dlcli.checkpoint import Checkpoint, unpack
+from dlcli.classifier import Classifier, Preprocessing
 from dlcli.commands.console import Talk
 from dlcli.config.build import build
 from dlcli.config.stored import read_stored
-from dlcli.contracts import Classifier, DataSource, DataSpec, Preprocessing
+from dlcli.contracts import DataSource, DataSpec
 from dlcli.engine.device import memory_errors, place
 from dlcli.errors import ConfigError, DataError, StorageError, UsageError, did_you_mean
 from dlcli.runs.find import BUILTIN, RunInfo, default_model, find_model

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dlcli.checkpoint import Checkpoint
+from dlcli.classifier import Classifier, Preprocessing
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
@@ -20,7 +21,7 @@ from dlcli.commands.signals import catching_signals
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
 from dlcli.config.schema import FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
-from dlcli.contracts import Classifier, DataSpec, Preprocessing
+from dlcli.contracts import DataSpec
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.engine.fit import Progress
 from dlcli.errors import ConfigError, DataError, UsageError

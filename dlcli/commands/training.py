@@ -12,12 +12,13 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.checkpoint import Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack
+from dlcli.classifier import Classifier
 from dlcli.commands.console import Bar, Talk
 from dlcli.commands.models import load_weights
 from dlcli.commands.signals import StopFlag
 from dlcli.config.build import build
 from dlcli.config.schema import FitSettings
-from dlcli.contracts import Classifier, DataBundle, DataSource, Objective, Predictions, Split
+from dlcli.contracts import DataBundle, DataSource, Objective, Predictions, Split
 from dlcli.data.memory import stratified_subset
 from dlcli.engine.device import check_precision, memory_errors, place
 from dlcli.engine.fit import Parts, Plan, Progress, fit

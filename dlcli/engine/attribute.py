@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import Explainer, Split, borrowed, probabilities
+from dlcli.classifier import borrowed, probabilities
+from dlcli.contracts import Explainer, Split
 from dlcli.errors import ComputeError
 from dlcli.randomness import SampleKeys, borrowed_rng
 

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import nn
 
-from dlcli.contracts import Predictions, Split, borrowed
+from dlcli.classifier import borrowed
+from dlcli.contracts import Predictions, Split
 
 
 def evaluate(

@@ -17,7 +17,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import Augment, Batch, Objective, Predictions, Schedule, Split, predicted_classes
+from dlcli.classifier import predicted_classes
+from dlcli.contracts import Augment, Batch, Objective, Predictions, Schedule, Split
 from dlcli.engine.device import autocast
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.reports import EpochReport, NonFiniteError, Report, SaveDue, StepReport

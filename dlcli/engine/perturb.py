@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import Attack, Split, Threat, borrowed, predicted_classes
+from dlcli.classifier import borrowed, predicted_classes
+from dlcli.contracts import Attack, Split, Threat
 from dlcli.errors import ComputeError
 from dlcli.randomness import SampleKeys, borrowed_rng
 

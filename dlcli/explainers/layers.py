@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import borrowed
+from dlcli.classifier import borrowed
 from dlcli.errors import UsageError, did_you_mean
 from dlcli.randomness import borrowed_rng
 

@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import borrowed
+from dlcli.classifier import borrowed
 from dlcli.explainers.logits import target_logits
 from dlcli.randomness import SampleKeys, borrowed_rng
 

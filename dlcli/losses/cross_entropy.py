@@ -9,13 +9,13 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import class_logits
+from dlcli.classifier import class_logits
 
 
 class CrossEntropy(nn.Module):
     """Negative log-likelihood of the softmax, -Σ_c w_c q_c log p_c, in nats.
 
-    One binary logit (K = 1) counts as two classes, by :func:`dlcli.contracts.class_logits`.
+    One binary logit (K = 1) counts as two classes, by :func:`dlcli.classifier.class_logits`.
 
     Args:
         label_smoothing: in [0, 1); the share of each target spread evenly over all classes (Szegedy et al. 2016,

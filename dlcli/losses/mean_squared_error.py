@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from dlcli.contracts import probabilities
+from dlcli.classifier import probabilities
 
 
 class MeanSquaredError(nn.Module):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dlcli.contracts import Metric, Predictions, class_logits, predicted_classes, probabilities
+from dlcli.classifier import class_logits, predicted_classes, probabilities
+from dlcli.contracts import Metric, Predictions
 from dlcli.metrics.intervals import mean_interval
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from dlcli.contracts import Metric, Predictions, class_logits
+from dlcli.classifier import class_logits
+from dlcli.contracts import Metric, Predictions
 from dlcli.errors import ComputeError
 from dlcli.metrics.accuracy import ClassScores, accuracy, confusion_matrix, per_class, top_k_accuracy
 from dlcli.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood

@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from dlcli.classifier import Preprocessing
 from dlcli.commands import models
 from dlcli.commands.console import Talk
 from dlcli.commands.models import ASSETS, assemble, data_source, load_model, load_weights, newest_good
-from dlcli.contracts import DataSpec, Preprocessing
+from dlcli.contracts import DataSpec
 from dlcli.errors import ConfigError, DataError, UsageError
 
 CPU = torch.device("cpu")

@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from dlcli.checkpoint import Checkpoint, pack, unpack
+from dlcli.classifier import Preprocessing
 from dlcli.commands.console import Talk
 from dlcli.commands.models import assemble
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore, run_fit, snapshot
 from dlcli.config.compose import compose
 from dlcli.config.schema import FitSettings, TrainSettings, checked_settings
-from dlcli.contracts import Preprocessing
 from dlcli.engine.fit import Progress
 from dlcli.engine.reports import NonFiniteError
 from dlcli.errors import ComputeError, DataError, DlcliError, Interrupted, UsageError

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcli.contracts import Attack, class_logits, predicted_classes
+from dlcli.classifier import class_logits, predicted_classes
+from dlcli.contracts import Attack
 from dlcli.randomness import SampleKeys
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "attack").glob("*.yaml"))

@@ -9,7 +9,8 @@ import torch
 import yaml
 from torch import nn
 
-from dlcli.contracts import Classifier, DataSpec
+from dlcli.classifier import Classifier
+from dlcli.contracts import DataSpec
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8)]

@@ -1,0 +1,89 @@
+"""Preprocessing inside the model, what logits mean, and models that come back as they were lent."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from dlcli.classifier import Classifier, Preprocessing, borrowed, class_logits, predicted_classes, probabilities
+from dlcli.contracts import DataSpec
+
+SPEC = DataSpec(name="toy", shape=(1, 4, 4), classes=("a", "b"), mean=(0.25,), std=(0.5,), epsilon={"linf": 0.3})
+
+
+class Seen(nn.Module):
+    """Keeps what it was given."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        self.inputs = inputs
+        return inputs.flatten(1)[:, :2]
+
+
+def test_a_classifier_standardises_raw_inputs() -> None:
+    net = Seen()
+    Classifier(SPEC, net)(torch.full((2, 1, 4, 4), 0.75))
+    assert torch.equal(net.inputs, torch.ones(2, 1, 4, 4))  # (0.75 - 0.25) / 0.5
+
+
+def test_a_classifier_of_tables_standardises_each_column() -> None:
+    spec = DataSpec(name="t", shape=(2,), classes=("a", "b"), mean=(1.0, 2.0), std=(2.0, 4.0), kind="table", epsilon={})
+    net = Seen()
+    Classifier(spec, net)(torch.tensor([[3.0, 10.0]]))
+    assert torch.equal(net.inputs, torch.tensor([[1.0, 2.0]]))
+
+
+def test_a_classifier_resizes_and_repeats_the_channel_where_its_network_wants_more() -> None:
+    net = Seen()
+    Classifier(SPEC, net, preprocessing=Preprocessing((3, 8, 8), (0.0,) * 3, (1.0,) * 3))(torch.full((2, 1, 4, 4), 0.5))
+    assert net.inputs.shape == (2, 3, 8, 8)
+    torch.testing.assert_close(net.inputs, torch.full((2, 3, 8, 8), 0.5))
+
+
+def test_mean_and_std_are_no_part_of_the_weights() -> None:
+    assert list(Classifier(SPEC, nn.Linear(2, 2)).state_dict()) == ["net.weight", "net.bias"]
+
+
+def test_one_binary_logit_gives_the_sigmoid_as_the_probability_of_the_second_class() -> None:
+    logits = torch.tensor([[-3.0], [0.5]])
+    torch.testing.assert_close(probabilities(logits)[:, 1], torch.sigmoid(logits[:, 0]))
+    assert predicted_classes(logits).tolist() == [0, 1]
+
+
+def test_several_logits_stay_as_they_are() -> None:
+    logits = torch.tensor([[1.0, 2.0, 3.0]])
+    assert class_logits(logits) is logits
+    torch.testing.assert_close(probabilities(logits), logits.softmax(dim=1))
+
+
+def test_a_borrowed_model_comes_back_as_it_was_also_after_an_exception() -> None:
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5))
+    model[1].eval()
+    model[0].bias.requires_grad_(False)
+    model[0].weight.grad = gradient = torch.ones(2, 2)
+    with pytest.raises(KeyError), borrowed(model):
+        assert not any(module.training for module in model.modules())
+        assert not any(parameter.requires_grad for parameter in model.parameters())
+        model(torch.rand(4, 2))
+        model[0].weight.grad = None
+        raise KeyError
+    assert [module.training for module in model.modules()] == [True, True, False, True]
+    assert [parameter.requires_grad for parameter in model.parameters()] == [True, False, True, True]
+    assert model[0].weight.grad is gradient
+    assert model[1].num_batches_tracked == 0
+
+
+def test_what_is_missing_in_a_table_becomes_the_mean_and_the_unknown_category() -> None:
+    spec = DataSpec(name="t", shape=(2,), classes=("a", "b"), mean=(1.0, 0.0), std=(2.0, 1.0), kind="table", epsilon={})
+    net = Seen()
+    Classifier(spec, net)(torch.tensor([[math.nan, 3.0], [5.0, math.nan]]))
+    assert torch.equal(net.inputs, torch.tensor([[0.0, 3.0], [2.0, 0.0]]))
+
+
+def test_a_number_that_is_infinite_is_not_hidden() -> None:
+    spec = DataSpec(name="t", shape=(1,), classes=("a", "b"), mean=(1.0,), std=(2.0,), kind="table", epsilon={})
+    net = Seen()
+    Classifier(spec, net)(torch.tensor([[math.inf]]))
+    assert net.inputs.isinf().all()
