@@ -30,7 +30,7 @@ def test_only_http_addresses_are_taken(urls):
 
 
 def test_a_file_without_a_digest_is_refused():
-    with pytest.raises(ValueError, match="sha256 or md5 must be given for raw/images.gz"):
+    with pytest.raises(ValueError, match=r"sha256 or md5 must be given for raw/images\.gz"):
         Remote(**{**GOOD, "sha256": None})
 
 
