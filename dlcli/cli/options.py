@@ -68,7 +68,8 @@ _EVERYWHERE: Mapping[str, Flag] = {
 _RUN = Flag(str, ("--run", "--from"), "Model: latest, a name, id, path or builtin:mnist.", "run", "RUN")
 _CHECKPOINT = Flag(str, ("--checkpoint",), "best, last or a step number.", "checkpoint", "WHICH")
 _FIT: Mapping[str, Flag] = {
-    "data": Flag(str, ("--data",), "Data set; dl list data shows them.", "data", "NAME"),
+    "data": Flag(str, ("--data",), "Data set, your folder of images, or your CSV.", metavar="NAME|DIR|CSV"),
+    "target": Flag(str, ("--target",), "With --data FILE.csv: the column to predict.", metavar="COLUMN"),
     "epochs": Flag(int, ("--epochs",), "Passes over the training data.", "trainer.epochs", "N"),
     "batch_size": Flag(int, ("--batch-size", "-b"), "Training examples per step.", "trainer.batch_size", "N"),
     "limit_train": Flag(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from dlcli.cli.options import FLAGS, OUTPUT, Flag
+from dlcli.cli.own_data import EXPERIMENTS, kind_of, overrides_of
 from dlcli.errors import UsageError, did_you_mean
 from dlcli.report.text import safe
 
@@ -28,6 +29,8 @@ def run_verb(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list
     bare, overrides = split_words(words)
     if bare is not None:
         overrides = [f"{group_of_word(verb, bare, user=values['config_dir'])}={bare}", *overrides]
+    elif verb == "train" and values.get("resume") is None and (kind := kind_of(values)) is not None:
+        overrides = [f"experiment={EXPERIMENTS[kind]}", *overrides]
     with trusting(values["trust"]):
         if values.get("resume") is not None:
             return _resume(verb, bare, overrides, values)
@@ -69,7 +72,7 @@ def flag_overrides(verb: str, values: Mapping[str, Any]) -> list[str]:
         value = values.get(name)
         if flag.key is not None and value is not None and value is not False:
             found.append(f"{flag.key}={_override_value(flag, value)}")
-    return found
+    return found + overrides_of(values)
 
 
 def command_line(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,7 @@ from dlcli.commands.training import Job, run_fit
 from dlcli.config.schema import Invocation
 from dlcli.contracts import Metric, Predictions, Split
 from dlcli.engine.evaluate import evaluate, joined
-from dlcli.engine.fit import Progress
+from dlcli.engine.state import Progress
 from dlcli.errors import DataError, StorageError
 from dlcli.metrics.intervals import wilson
 from dlcli.metrics.summary import classification_metrics
@@ -39,15 +39,21 @@ class Mistakes:
 
 
 def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invocation, talk: Talk, flag: StopFlag) -> Result:
-    """Trains to the end, tests the best weights, writes plots and ``result.json``, and says how it went."""
+    """Trains to the end, tests the best weights, writes plots and ``result.json``, and says how it went.
+
+    Data without a test part give ``train/accuracy`` alone, without an interval: it says nothing about other examples.
+    """
     started = time.perf_counter()
     training = run_fit(run, job, progress, talk=talk, flag=flag)
     flag.check()
     test_started = time.perf_counter()
     _take_best(run, job, progress, talk)
-    predictions = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
-    metrics = classification_metrics(predictions, job.bundle.spec.classes, split="test")
-    if progress.best_value is not None:
+    split, shown = ("test", job.bundle.test) if job.bundle.test is not None else ("train", job.bundle.train)
+    predictions = joined(evaluate(job.model, shown, batch_size=job.plan.eval_batch_size, check=flag.check))
+    metrics = classification_metrics(predictions, job.bundle.spec.classes, split=split)
+    if split == "train":
+        metrics = {"train/accuracy": Metric(metrics["train/accuracy"].value, n=len(shown))}
+    if progress.best_value is not None and job.bundle.val is not None:
         examples = len(job.bundle.val)
         is_share = job.plan.monitored == "val/accuracy"
         hits = round(progress.best_value * examples)
@@ -57,17 +63,17 @@ def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invo
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines))}
     ended = time.perf_counter()
     result = finished(run, invocation, seconds=ended - started, metrics=metrics, files=files)
-    test = f"{terminal.interval(metrics['test/accuracy'])} (n = {len(predictions.targets)})"
+    figure = f"{terminal.interval(metrics[f'{split}/accuracy'])} (n = {len(predictions.targets)})"
     parts = f"{training:.1f} s training, {drawing_started - test_started:.1f} s test, {ended - drawing_started:.1f} s pictures"
-    talk.line(f"test accuracy {test} · {parts}", style="bold")
-    _show(run, job, predictions, lines, talk)
+    talk.line(f"{split} accuracy {figure} · {parts}", style="bold")
+    _show(run, job, shown, predictions, lines, talk)
     return result
 
 
-def _show(run: Run, job: Job, predictions: Predictions, lines: list[dict[str, Any]], talk: Talk) -> None:
+def _show(run: Run, job: Job, shown: Split, predictions: Predictions, lines: list[dict[str, Any]], talk: Talk) -> None:
     if talk.shows_pictures:
         show_curve(lines, talk)
-        show_predictions(job.bundle.test, predictions, job.bundle.spec.classes, talk)
+        show_predictions(shown, predictions, job.bundle.spec.classes, talk)
     talk.line(f"{run.information['verb']} run: {run.path}")
     if not run.information.get("fast_dev_run"):
         talk.next_commands(

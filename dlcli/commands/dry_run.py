@@ -11,7 +11,8 @@ from dlcli.commands.training import Job
 from dlcli.config.schema import FitSettings
 from dlcli.config.stored import as_yaml
 from dlcli.engine.device import describe_device
-from dlcli.engine.fit import Progress, fit
+from dlcli.engine.fit import fit
+from dlcli.engine.state import Progress
 
 MEASURED_STEPS = 4
 

@@ -17,7 +17,7 @@ from dlcli.commands.training import Job, load_bundle, prepare
 from dlcli.config.schema import FinetuneSettings, Invocation
 from dlcli.contracts import DataSpec
 from dlcli.engine.device import choose_device
-from dlcli.engine.fit import Progress
+from dlcli.engine.state import Progress
 from dlcli.errors import UsageError
 from dlcli.models.heads import head_name
 from dlcli.randomness import borrowed_rng, seed_step

@@ -12,6 +12,7 @@ from dlcli.commands.session import plain_number
 from dlcli.config.schema import UseSettings
 from dlcli.contracts import Split
 from dlcli.engine.device import choose_device, describe_device
+from dlcli.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ def load_subject(settings: UseSettings, talk: Talk) -> Subject:
     loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
     bundle = data_source(loaded.data, source=loaded.reference).load()
     refuse_other_data(bundle.spec, loaded.checkpoint.spec, source=loaded.reference)
-    split: Split = {"train": bundle.train, "val": bundle.val, "test": bundle.test}[settings.split]
+    split: Split | None = getattr(bundle, settings.split)
+    if split is None:
+        raise UsageError(f"{bundle.spec.name} has no {settings.split} data", hint="--split train")
     total = len(split)
     if settings.limit is not None and settings.limit < total:
         split = split.select(torch.arange(settings.limit))

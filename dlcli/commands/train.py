@@ -19,11 +19,11 @@ from dlcli.commands.models import Loaded, assemble, load_model, load_weights, ne
 from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
-from dlcli.config.schema import FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
+from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
 from dlcli.contracts import DataSpec
 from dlcli.engine.device import choose_device, describe_device
-from dlcli.engine.fit import Progress
+from dlcli.engine.state import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
 from dlcli.randomness import borrowed_rng, seed_step
 from dlcli.runs.find import MODEL_VERBS, RunInfo, find_unfinished
@@ -95,9 +95,12 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
 def announce(run: Run, job: Job, talk: Talk) -> None:
     """Prints the one line that says what runs where."""
     bundle, count = job.bundle, sum(parameter.numel() for parameter in job.model.parameters())
+    parts = {name: getattr(bundle, name) for name in SPLITS}
+    sizes = ", ".join(f"{plain_number(len(part))} {name}" for name, part in parts.items() if part is not None)
+    for note in bundle.notes:
+        talk.line(f"data: {note}")
     talk.line(
-        f"{describe_device(job.parts.device)} · {bundle.spec.name} {plain_number(len(bundle.train))} train, "
-        f"{plain_number(len(bundle.val))} val, {plain_number(len(bundle.test))} test · "
+        f"{describe_device(job.parts.device)} · {bundle.spec.name} {sizes} · "
         f"{type(job.model.net).__name__} {plain_number(count)} parameters · {run.path}"
     )
 

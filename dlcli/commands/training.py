@@ -17,12 +17,13 @@ from dlcli.commands.console import Bar, Talk
 from dlcli.commands.models import load_weights
 from dlcli.commands.signals import StopFlag
 from dlcli.config.build import build
-from dlcli.config.schema import FitSettings
+from dlcli.config.schema import SPLITS, FitSettings
 from dlcli.contracts import DataBundle, DataSource, Objective, Predictions, Split
 from dlcli.data.memory import stratified_subset
 from dlcli.engine.device import check_precision, memory_errors, place
-from dlcli.engine.fit import Parts, Plan, Progress, fit
+from dlcli.engine.fit import fit
 from dlcli.engine.reports import EpochReport, NonFiniteError, SaveDue, StepReport
+from dlcli.engine.state import Parts, Plan, Progress
 from dlcli.errors import DataError, DlcliError, Interrupted, UsageError
 from dlcli.losses.supervised import Supervised
 from dlcli.metrics.accuracy import accuracy
@@ -74,7 +75,8 @@ def load_bundle(settings: FitSettings) -> DataBundle:
         train = val = train.select(stratified_subset(train.targets, size, seed=settings.seed))
     if settings.fast_dev_run:
         few = FAST_STEPS * settings.trainer.batch_size * settings.trainer.accumulate
-        train, val, test = _first(train, few), _first(val, 256), _first(test, 256)
+        train = _first(train, few)
+        val, test = (part and _first(part, 256) for part in (val, test))
     return replace(bundle, train=train, val=val, test=test)
 
 
@@ -94,10 +96,16 @@ def prepare(
         # A weighted mean divides by each pass's own weights, so the passes do not add up to the mean of the whole batch.
         reason = f"trainer.accumulate={plan.accumulate} with loss.class_weights would not be the loss of the whole batch"
         raise UsageError(reason, hint="trainer.accumulate=1, or loss.class_weights=none")
+    if bundle.val is None:
+        if plan.patience is not None:
+            reason = f"trainer.patience={plan.patience}: {bundle.spec.name} has no validation data to wait for"
+            raise UsageError(reason, hint="trainer.patience=null")
+        plan = replace(plan, monitor="last")
     alone = plan.batch_size == 1 or len(bundle.train) == 1
     if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
-    bundle = replace(bundle, train=bundle.train.to(device), val=bundle.val.to(device), test=bundle.test.to(device))
+    placed = {name: part and part.to(device) for name in SPLITS for part in [getattr(bundle, name)]}
+    bundle = replace(bundle, **placed)
     place(model, device)
     counts = torch.bincount(bundle.train.targets.cpu(), minlength=len(bundle.spec.classes))
     loss = build("loss", settings.loss, spec=bundle.spec, class_counts=counts, reduction="mean").to(device)
@@ -222,10 +230,15 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
     talk.line(
         f"epoch {report.epoch + 1}/{job.plan.epochs} · "
         f"train loss {values['train/loss']:.4f} accuracy {100 * values['train/accuracy']:.2f} % · "
-        f"val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} % · "
-        f"{speed:,.0f} examples/s{' · best' if report.best and job.plan.monitor != 'last' else ''}"
+        f"{_validation(values)}{speed:,.0f} examples/s{' · best' if report.best and job.plan.monitor != 'last' else ''}"
     )
     bar.at(report.step)
+
+
+def _validation(values: Mapping[str, float]) -> str:
+    if "val/loss" not in values:
+        return ""
+    return f"val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} % · "
 
 
 def _score(predictions: Predictions) -> dict[str, float]:

@@ -11,116 +11,17 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dlcli.classifier import predicted_classes
-from dlcli.contracts import Augment, Batch, Objective, Predictions, Schedule, Split
+from dlcli.contracts import Batch, Split
 from dlcli.engine.device import autocast
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.reports import EpochReport, NonFiniteError, Report, SaveDue, StepReport
-from dlcli.errors import DataError
+from dlcli.engine.state import Average, Parts, Plan, Progress
 from dlcli.randomness import SampleKeys, borrowed_rng, key, permutation, seed_step
-
-
-class Average(Protocol):
-    """An average of the weights over the steps."""
-
-    def update(self, model: nn.Module, step: int) -> None: ...
-
-    def tensors(self) -> Mapping[str, Tensor]: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What stays fixed during a fit; the keys of ``configs/trainer`` describe each field."""
-
-    epochs: int
-    batch_size: int
-    eval_batch_size: int
-    accumulate: int
-    precision: str
-    clip_norm: float | None
-    patience: int | None
-    max_time: float | None
-    save_every: int | None
-    log_every: int
-    monitor: str
-    seed: int
-
-    @property
-    def monitored(self) -> str:
-        """The metric that is compared; with ``monitor="last"`` every epoch's weights replace the ones before."""
-        return "val/accuracy" if self.monitor == "last" else self.monitor
-
-    def steps_per_epoch(self, examples: int) -> int:
-        """Returns the optimizer steps that ``examples`` make."""
-        return math.ceil(self.used_examples(examples) / (self.batch_size * self.accumulate))
-
-    def used_examples(self, examples: int) -> int:
-        """Returns how many examples an epoch uses: all, but for a last batch of one, which BatchNorm cannot train on."""
-        return examples - 1 if examples > 1 and self.batch_size > 1 and examples % self.batch_size == 1 else examples
-
-
-@dataclass(kw_only=True)
-class Parts:
-    """The objects that a fit moves: model and data, what is minimised, and how."""
-
-    model: nn.Module
-    forward: nn.Module
-    train: Split
-    val: Split
-    augment: Augment
-    objective: Objective
-    optimizer: torch.optim.Optimizer
-    schedule: Schedule
-    score: Callable[[Predictions], Mapping[str, float]]
-    device: torch.device
-    average: Average | None = None
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """Where a fit stands; saved with every checkpoint, plain numbers that JSON holds exactly."""
-
-    step: int = 0
-    epochs_closed: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
-    window_loss: float = 0.0
-    window_seen: int = 0
-    best_value: float | None = None
-    best_step: int | None = None
-    epochs_without_better: int = 0
-    stopped_early: bool = False
-    loss_scale: dict[str, Any] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain data."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Progress:
-        """Returns what :meth:`to_dict` wrote; other keys are left out. Raises DataError where a value is of another type."""
-        own = {entry.name: str(entry.type) for entry in fields(cls)}
-        for name, value in values.items():
-            if name in own and not isinstance(value, _JSON_TYPES[own[name]]):
-                raise DataError(f"the checkpoint's progress says {name}={value!r}; expected {own[name]}")
-        return cls(**{name: value for name, value in values.items() if name in own})
-
-
-_JSON_TYPES = {
-    "int": int,
-    "float": int | float,
-    "bool": bool,
-    "int | None": int | None,
-    "float | None": int | float | None,
-    "dict[str, Any]": dict,
-}
 
 
 def fit(parts: Parts, plan: Plan, progress: Progress, *, stop: Callable[[], int | None] = lambda: None) -> Iterator[Report]:
@@ -192,7 +93,7 @@ def _train_step(parts: Parts, plan: Plan, progress: Progress, batches: list[Batc
     for number, batch in enumerate(batches):
         rng = SampleKeys(seed, batch.index)
         seed_step(plan.seed, "dropout", step * plan.accumulate + number)
-        augmented = replace(batch, inputs=parts.augment(batch.inputs, rng=rng, step=step))
+        augmented = parts.augment.batch(batch, rng=rng, step=step)
         with autocast(plan.precision, parts.device):
             loss = parts.objective(parts.forward, augmented, rng=rng, step=step)
         share = loss.value * (len(batch.targets) / examples)
@@ -242,15 +143,16 @@ def _close_epoch(parts: Parts, plan: Plan, progress: Progress, stop: Callable[[]
             raise _SignalArrivedError
 
     epoch = progress.epochs_closed
-    try:
-        with averaged_weights(parts.model, parts.average):
-            predictions = joined(evaluate(parts.model, parts.val, batch_size=plan.eval_batch_size, check=check))
-    except _SignalArrivedError:
-        return None
     metrics = {"train/loss": progress.loss_sum / progress.seen, "train/accuracy": progress.correct / progress.seen}
-    metrics |= parts.score(predictions)
-    if not math.isfinite(metrics["val/loss"]):
-        raise NonFiniteError(f"val/loss is not finite after epoch {epoch + 1}", dump={"step": progress.step, "epoch": epoch})
+    if parts.val is not None:
+        try:
+            with averaged_weights(parts.model, parts.average):
+                predictions = joined(evaluate(parts.model, parts.val, batch_size=plan.eval_batch_size, check=check))
+        except _SignalArrivedError:
+            return None
+        metrics |= parts.score(predictions)
+        if not math.isfinite(metrics["val/loss"]):
+            raise NonFiniteError(f"val/loss is not finite after epoch {epoch + 1}", dump={"step": progress.step, "epoch": epoch})
     best = _compare_with_best(progress, plan, metrics)
     progress.epochs_closed += 1
     progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
@@ -259,6 +161,9 @@ def _close_epoch(parts: Parts, plan: Plan, progress: Progress, stop: Callable[[]
 
 def _compare_with_best(progress: Progress, plan: Plan, metrics: Mapping[str, float]) -> bool:
     """Returns whether this epoch's weights are the ones to keep, and whether patience has run out is noted."""
+    if plan.monitored not in metrics:  # no validation data
+        progress.best_step = progress.step
+        return True
     value, before = metrics[plan.monitored], progress.best_value
     better = before is None or (value < before if plan.monitor == "val/loss" else value > before)
     progress.epochs_without_better = 0 if better else progress.epochs_without_better + 1

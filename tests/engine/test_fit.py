@@ -16,9 +16,9 @@ from dlcli.augment.identity import Identity
 from dlcli.augment.shift import Shift
 from dlcli.contracts import Augment, Batch, Loss, Objective, Predictions
 from dlcli.data.memory import MemorySplit
-from dlcli.engine.fit import Parts, Plan, Progress, averaged_weights, fit
+from dlcli.engine.fit import averaged_weights, fit
 from dlcli.engine.reports import EpochReport, NonFiniteError, Report, SaveDue, StepReport
-from dlcli.errors import DataError
+from dlcli.engine.state import Parts, Plan, Progress
 from dlcli.losses.supervised import Supervised
 from dlcli.optim.averaging import WeightAverage
 from dlcli.optim.schedules import Constant, Cosine
@@ -167,23 +167,6 @@ def test_a_signal_during_validation_leaves_the_epoch_open_and_it_is_closed_on_re
     assert position == end
 
 
-def test_progress_survives_json_exactly() -> None:
-    import json
-
-    _, progress = parts(), Progress()
-    run(parts(), PLAN, progress, stop=lambda: 15 if progress.step >= 3 else None)
-    assert progress.loss_sum > 0
-    assert Progress.from_dict({**json.loads(json.dumps(progress.to_dict())), "metrics_size": 5}) == progress
-
-
-@pytest.mark.parametrize(
-    "values", [{"step": "3"}, {"step": 1.5}, {"loss_sum": None}, {"best_step": 0.5}, {"loss_scale": 3}, {"stopped_early": 2}]
-)
-def test_progress_of_another_type_is_a_data_error(values: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=next(iter(values))):
-        Progress.from_dict(values)
-
-
 class Noted(Objective):
     """Keeps what it saw."""
 
@@ -223,13 +206,6 @@ def test_an_epoch_sees_every_example_once_in_an_order_of_its_own() -> None:
     assert torch.equal(first.sort().values, torch.arange(20))
     assert torch.equal(second.sort().values, torch.arange(20))
     assert not torch.equal(first, second)
-
-
-@pytest.mark.parametrize(("examples", "batch", "used"), [(9, 4, 8), (9, 1, 9), (1, 4, 1), (8, 4, 8), (10, 4, 10)])
-def test_a_last_batch_of_one_is_left_out(examples: int, batch: int, used: int) -> None:
-    plan = replace(PLAN, batch_size=batch)
-    assert plan.used_examples(examples) == used
-    assert plan.steps_per_epoch(examples) == math.ceil(used / batch)
 
 
 def test_the_global_generator_is_left_alone() -> None:
@@ -450,3 +426,14 @@ def test_bf16_trains() -> None:
     epochs = [report for report in run(own, replace(PLAN, precision="bf16", epochs=3)) if isinstance(report, EpochReport)]
     assert all(math.isfinite(report.metrics["train/loss"]) for report in epochs)
     assert all(parameter.dtype == torch.float32 for parameter in own.model.parameters())
+
+
+def test_without_validation_data_training_runs_to_its_end_and_keeps_the_last_weights() -> None:
+    own, progress = parts(), Progress()
+    own.val = None
+    reports = run(own, PLAN, progress)
+    epochs = [report for report in reports if isinstance(report, EpochReport)]
+    assert [set(report.metrics) for report in epochs] == [{"train/loss", "train/accuracy"}] * PLAN.epochs
+    assert all(report.best for report in epochs)
+    assert progress.best_step == progress.step == PLAN.epochs * PLAN.steps_per_epoch(len(own.train))
+    assert progress.best_value is None
