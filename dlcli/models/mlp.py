@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from dlcli.contracts import DataSpec
 from dlcli.models import layers
 from dlcli.models.heads import output_count
+from dlcli.models.initialisation import Init, initialise
 from dlcli.models.layers import Activation, Norm
 
 
 class MLP(nn.Module):
     """Flatten, hidden layers, linear head. Takes images or tables.
 
-    A hidden layer is linear → norm → activation → dropout. Weights start as PyTorch's layers set them (uniform, bound
-    1 / sqrt(inputs)) and are drawn from torch's global generator alone.
+    A hidden layer is linear → norm → activation → dropout. Weights are drawn from torch's global generator alone.
 
     Args:
         spec: the data as the network sees it; given at build time.
@@ -27,6 +27,7 @@ class MLP(nn.Module):
         activation: after each hidden layer; see :mod:`dlcli.models.layers`.
         norm: before each activation; batch normalisation cannot train on a batch of one example.
         dropout: probability of zeroing a hidden unit in training, in [0, 1).
+        init: how the weights start; see :mod:`dlcli.models.initialisation`.
 
     Raises:
         ValueError: a value is out of its range.
@@ -41,6 +42,7 @@ class MLP(nn.Module):
         activation: Activation = "relu",
         norm: Norm = "none",
         dropout: float = 0.0,
+        init: Init = "default",
     ) -> None:
         super().__init__()
         if any(width < 1 for width in widths):
@@ -51,6 +53,7 @@ class MLP(nn.Module):
         hidden = [_hidden(*pair, activation, norm, dropout) for pair in itertools.pairwise(sizes)]
         self.hidden = nn.Sequential(*hidden)
         self.head = nn.Linear(sizes[-1], output_count(spec, outputs))
+        initialise(self, init)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns logits (N, K) of standardised inputs (N, C, H, W) or (N, D)."""
