@@ -116,10 +116,10 @@ def refuse_other_data(spec: DataSpec, trained: DataSpec, *, source: str) -> None
         raise DataError(f"{source} was trained on {before}; its data are now {now}, or in another order")
 
 
-def data_source(node: Mapping[str, Any], *, source: str) -> DataSource:
+def data_source(node: Mapping[str, Any], *, source: str, workers: int = 0) -> DataSource:
     """Returns the data source that a run folder names. Raises DataError where it is not one of a trusted package."""
     try:
-        built = build("data", node)
+        built = build("data", node, workers=workers)
     except ConfigError as error:
         raise DataError(f"{source}: {error.message}", hint=error.hint) from error
     assert isinstance(built, DataSource)

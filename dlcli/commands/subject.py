@@ -28,7 +28,7 @@ def load_subject(settings: UseSettings, talk: Talk) -> Subject:
     """Loads the model that is asked for and its own data's split. Raises UsageError, DataError, StorageError."""
     device = choose_device(settings.device)
     loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
-    bundle = data_source(loaded.data, source=loaded.reference).load()
+    bundle = data_source(loaded.data, source=loaded.reference, workers=settings.workers).load()
     refuse_other_data(bundle.spec, loaded.checkpoint.spec, source=loaded.reference)
     split: Split | None = getattr(bundle, settings.split)
     if split is None:

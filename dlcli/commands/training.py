@@ -56,7 +56,7 @@ class Job:
 
 def load_bundle(settings: FitSettings) -> DataBundle:
     """Reads the data and cuts it as ``limit_train``, ``overfit`` and ``fast_dev_run`` say."""
-    source = build("data", settings.data)
+    source = build("data", settings.data, workers=settings.workers)
     assert isinstance(source, DataSource)
     bundle = source.load()
     train, val, test = bundle.train, bundle.val, bundle.test

@@ -24,7 +24,7 @@ _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 # What each group's constructor receives at build time, and the YAML may not set.
 GIVEN: Mapping[str, frozenset[str]] = {
     "model": frozenset({"spec"}),
-    "data": frozenset(),
+    "data": frozenset({"workers"}),
     "augment": frozenset({"spec"}),
     "loss": frozenset({"spec", "class_counts", "reduction"}),
     "optimizer": frozenset({"params"}),
