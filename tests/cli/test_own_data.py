@@ -26,7 +26,7 @@ def test_a_name_is_an_entry_of_the_group():
 
 def test_a_table_becomes_its_reader_with_an_absolute_path(table, monkeypatch):
     monkeypatch.chdir(table.parent)
-    assert overrides_of({"data": "people.csv", "target": "left"}) == ["data=table", f"data.path={table}", "data.target=left"]
+    assert overrides_of({"data": "people.csv", "target": "left"}) == ["data=table", f"data.path='{table}'", "data.target=left"]
 
 
 def test_a_folder_becomes_its_reader(tmp_path):
