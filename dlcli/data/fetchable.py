@@ -6,11 +6,14 @@ A :class:`~dlcli.contracts.DataSource` with a class variable ``published: ClassV
 
 from __future__ import annotations
 
+import hashlib
 import re
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 _DIGITS = {"sha256": 64, "md5": 32}
+_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,9 +26,12 @@ class Remote:
         size: bytes.
         sha256, md5: digests of the whole file as published, in lower-case hexadecimal; at least one. Where both are
             there, sha256 is checked.
+        contents: of an archive that is unpacked: the files that are kept of it, by their names in it, which are also where
+            they are kept, and the digest of each (sha256 or md5, told by its length). The archive itself is then not
+            kept. Empty: the file is kept as it is.
 
     Raises:
-        ValueError: ``name`` leaves the folder, a URL is of another kind, there is no digest or it is none.
+        ValueError: a name leaves the folder, a URL is of another kind, there is no digest or it is none.
     """
 
     name: str
@@ -33,26 +39,33 @@ class Remote:
     size: int
     sha256: str | None = None
     md5: str | None = None
+    contents: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        path = PurePosixPath(self.name)
-        if not self.name or path.is_absolute() or {"..", "."} & set(self.name.split("/")) or "\\" in self.name:
-            raise ValueError(f"name must stay inside the data set's folder, got {self.name!r}")
+        for name in (self.name, *self.contents):
+            if not stays_inside(name):
+                raise ValueError(f"name must stay inside the data set's folder, got {name!r}")
         if not self.urls or not all(re.match(r"https?://[^/]", url) for url in self.urls):
             raise ValueError(f"urls must be one or more of http or https, got {self.urls}")
         if self.size < 1:
             raise ValueError(f"size must be a number of bytes of at least 1, got {self.size}")
-        digests = {"sha256": self.sha256, "md5": self.md5}
-        if not any(digests.values()):
+        if not self.sha256 and not self.md5:
             raise ValueError(f"sha256 or md5 must be given for {self.name}: what is fetched is checked")
-        for kind, digest in digests.items():
-            if digest is not None and not re.fullmatch(f"[0-9a-f]{{{_DIGITS[kind]}}}", digest):
-                raise ValueError(f"{kind} must be {_DIGITS[kind]} lower-case hexadecimal digits, got {digest!r}")
+        for kind, digest in (("sha256", self.sha256), ("md5", self.md5), *(("contents", one) for one in self.contents.values())):
+            lengths = {_DIGITS[kind]} if kind in _DIGITS else set(_DIGITS.values())
+            if digest is not None and not (re.fullmatch("[0-9a-f]+", digest) and len(digest) in lengths):
+                wanted = " or ".join(map(str, sorted(lengths)))
+                raise ValueError(f"{kind} must be {wanted} lower-case hexadecimal digits, got {digest!r}")
 
     @property
-    def digest(self) -> tuple[str, str]:
-        """The name of the digest to check (``"sha256"`` or ``"md5"``), and the digest."""
-        return ("sha256", self.sha256) if self.sha256 else ("md5", str(self.md5))
+    def digest(self) -> str:
+        """The digest to check, sha256 where it is known."""
+        return self.sha256 or str(self.md5)
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """The files that lie in the data set's folder in the end, each with its digest."""
+        return self.contents or {self.name: self.digest}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,5 +84,35 @@ class Published:
 
     @property
     def size(self) -> int:
-        """Bytes of all files together."""
+        """Bytes to download for all files together."""
         return sum(file.size for file in self.files)
+
+
+def stays_inside(name: str) -> bool:
+    """Returns whether ``name``, read with "/" between folders, is a file below the folder that it is joined to, on any system."""
+    parts = name.split("/")
+    hostile = "\\" in name or "\0" in name or re.match(r"[A-Za-z]:", name) is not None
+    return not hostile and not PurePosixPath(name).is_absolute() and not {"", ".", ".."} & set(parts)
+
+
+def digest_of(content: Path | bytes, *, like: str) -> str:
+    """Returns the digest of a file or of bytes, of the kind that ``like`` is: sha256 (64 digits) or md5 (32). Raises OSError."""
+    running = hasher(like)
+    if isinstance(content, bytes):
+        running.update(content)
+        return running.hexdigest()
+    with content.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            running.update(chunk)
+    return running.hexdigest()
+
+
+def hasher(like: str) -> hashlib._Hash:
+    """Returns a running digest of the kind that ``like`` is. MD5 finds damage here; it is no proof against an attacker."""
+    kind = next(kind for kind, digits in _DIGITS.items() if digits == len(like))
+    return hashlib.new(kind, usedforsecurity=False)
+
+
+def readable(size: int) -> str:
+    """Returns a size in words: ``"170.1 MB"``, below 100 kB ``"5.1 kB"``."""
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size / 1e3:,.1f} kB"

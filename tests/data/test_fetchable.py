@@ -1,15 +1,38 @@
 import pytest
 
-from dlcli.data.fetchable import Published, Remote
+from dlcli.data.fetchable import Published, Remote, digest_of, readable, stays_inside
 
 SHA256, MD5 = "ab" * 32, "cd" * 16
 GOOD = {"name": "raw/images.gz", "urls": ("https://example.org/images.gz",), "size": 10, "sha256": SHA256}
 
 
 def test_sha256_is_checked_where_both_digests_are_known():
-    assert Remote(**GOOD).digest == ("sha256", SHA256)
-    assert Remote(**GOOD, md5=MD5).digest == ("sha256", SHA256)
-    assert Remote(**{**GOOD, "sha256": None}, md5=MD5).digest == ("md5", MD5)
+    assert Remote(**GOOD).digest == SHA256
+    assert Remote(**GOOD, md5=MD5).digest == SHA256
+    assert Remote(**{**GOOD, "sha256": None}, md5=MD5).digest == MD5
+
+
+def test_a_file_is_kept_as_it_is_unless_it_is_an_archive_that_is_unpacked():
+    assert Remote(**GOOD).kept == {"raw/images.gz": SHA256}
+    assert Remote(**GOOD, contents={"batches/one.bin": MD5}).kept == {"batches/one.bin": MD5}
+
+
+def test_a_digest_is_of_the_kind_of_its_example_and_the_same_for_a_file_and_its_bytes(tmp_path):
+    content = b"abc" * 1_000_000
+    (tmp_path / "file").write_bytes(content)
+    # RFC 1321, appendix A.5, and FIPS 180-2, appendix B.1.
+    assert digest_of(b"abc", like=MD5) == "900150983cd24fb0d6963f7d28e17f72"
+    assert digest_of(b"abc", like=SHA256) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert digest_of(tmp_path / "file", like=SHA256) == digest_of(content, like=SHA256)
+
+
+def test_sizes_are_said_in_megabytes():
+    assert [readable(size) for size in (170_052_171, 1_329_278_602, 5_148)] == ["170.1 MB", "1,329.3 MB", "5.1 kB"]
+
+
+def test_names_that_are_plain_on_one_system_and_leave_on_another_do_not_stay_inside():
+    assert stays_inside("gzip/emnist-letters.gz")
+    assert not any(map(stays_inside, ["C:/windows", "c:x", "a\\..\\b", "a//b", "a/", "a\0b", "/a", "..", "a/../b", ""]))
 
 
 def test_the_size_of_a_set_is_that_of_its_files():
@@ -43,3 +66,10 @@ def test_what_is_no_digest_is_refused(digest):
 def test_a_size_below_one_byte_is_refused():
     with pytest.raises(ValueError, match="size must be a number of bytes of at least 1, got 0"):
         Remote(**{**GOOD, "size": 0})
+
+
+def test_the_contents_of_an_archive_are_checked_too():
+    with pytest.raises(ValueError, match="name must stay inside"):
+        Remote(**GOOD, contents={"../up": MD5})
+    with pytest.raises(ValueError, match="contents must be 32 or 64 lower-case hexadecimal digits"):
+        Remote(**GOOD, contents={"one.bin": MD5[:-1]})
