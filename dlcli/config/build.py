@@ -167,7 +167,7 @@ def _probe(group: str, owner: type, values: Mapping[str, Any], *, target: str) -
     if group == "optimizer":
         torch = importlib.import_module("torch")
         given = {"params": [torch.nn.Parameter(torch.zeros(1))]}
-    if group == "loss" and values.get("class_weights") == "balanced":
+    if group == "loss" and "balanced" in values.values() and "class_counts" in constructor_parameters(owner):
         given = {"class_counts": importlib.import_module("torch").ones(2)}  # the data's own come when it is built
     error = _error_of(owner, {**values, **given})
     if error is None:

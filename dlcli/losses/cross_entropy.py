@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from dlcli.classifier import class_logits
+from dlcli.losses.weights import class_weight_tensor
 
 
 class CrossEntropy(nn.Module):
@@ -46,7 +44,8 @@ class CrossEntropy(nn.Module):
             raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
         self.label_smoothing = label_smoothing
         self.reduction = reduction
-        self.register_buffer("weight", _weights(class_weights, class_counts), persistent=False)
+        weight = class_weight_tensor(class_weights, class_counts, key="class_weights")
+        self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Returns the loss of logits (N, K) for class numbers int64 (N,) or soft targets (N, P)."""
@@ -57,29 +56,3 @@ class CrossEntropy(nn.Module):
             reduction=self.reduction,
             label_smoothing=self.label_smoothing,
         )
-
-
-def _weights(class_weights: str | Sequence[float], class_counts: Tensor | None) -> Tensor | None:
-    """Returns the weight of each class, float32 (P,), or None."""
-    if isinstance(class_weights, str):
-        if class_weights == "none":
-            return None
-        if class_weights == "balanced":
-            return _balanced(class_counts)
-        raise ValueError(f"class_weights must be 'none', 'balanced' or a list of numbers, got {class_weights!r}")
-    weights = [float(weight) for weight in class_weights]
-    if not weights or not all(math.isfinite(weight) and weight > 0 for weight in weights):
-        raise ValueError(f"class_weights must be positive and finite, got {weights}")
-    if class_counts is not None and len(weights) != len(class_counts):
-        raise ValueError(f"class_weights must have one number per class, {len(class_counts)}, got {len(weights)}")
-    return torch.tensor(weights)
-
-
-def _balanced(class_counts: Tensor | None) -> Tensor:
-    """Returns N / (P · n_c): every class weighs the same in total, and the mean weight of an example is 1."""
-    if class_counts is None:
-        raise ValueError("class_weights 'balanced' needs class_counts")
-    if bool((class_counts <= 0).any()):
-        raise ValueError(f"class_weights 'balanced' needs a training example of every class, got counts {class_counts.tolist()}")
-    counts = class_counts.double()
-    return (counts.sum() / (len(counts) * counts)).float()
