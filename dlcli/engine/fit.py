@@ -107,6 +107,8 @@ def _train_step(parts: Parts, plan: Plan, progress: Progress, batches: list[Batc
     finite = torch.isfinite(loss_sum) if plan.precision == "fp16" else torch.isfinite(loss_sum + norm)
     if not finite:
         raise _non_finite(parts, progress, batches, float(loss_sum))
+    if parts.observer is not None:
+        parts.observer(parts.model, augmented.inputs, step)
     if plan.clip_norm is not None:
         torch.nn.utils.clip_grads_with_norm_(parts.model.parameters(), plan.clip_norm, norm)
     for group in parts.optimizer.param_groups:

@@ -55,7 +55,12 @@ class Plan:
 
 @dataclass(kw_only=True)
 class Parts:
-    """The objects that a fit moves: model and data, what is minimised, and how. Without val the last weights are kept."""
+    """The objects that a fit moves: model and data, what is minimised, and how. Without val the last weights are kept.
+
+    Args:
+        observer: called at each step as (model, augmented inputs, step), gradients made and weights not yet moved; it changes
+            nothing. Of several accumulated batches it sees the last one's inputs.
+    """
 
     model: nn.Module
     forward: nn.Module
@@ -68,6 +73,7 @@ class Parts:
     score: Callable[[Predictions], Mapping[str, float]]
     device: torch.device
     average: Average | None = None
+    observer: Callable[[nn.Module, Tensor, int], None] | None = None
 
 
 @dataclass(kw_only=True)

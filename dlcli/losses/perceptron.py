@@ -13,6 +13,9 @@ from dlcli.errors import UsageError
 class Perceptron(nn.Module):
     """Σ over the mistakes of -(2y - 1) z, for one logit z; a mistake is [z > 0] ≠ y, so z = 0 is one where y = 1.
 
+    With K > 1 logits a mistake costs z_c - z_t, where c is the class that answers and t the true one (Collins 2002,
+    "Discriminative training methods for hidden Markov models").
+
     Its gradient by w is -(2y - 1) x for each mistake and zero elsewhere. Plain SGD with learning rate 1 on one example at a time
     is therefore Rosenblatt's rule (Rosenblatt 1958, "The perceptron"): w += x where a 1 was missed, w -= x where a 0 was taken
     for a 1. It stops making mistakes on data that a line separates after at most (R / γ)² of them, R the largest norm of an
@@ -29,16 +32,15 @@ class Perceptron(nn.Module):
         self.reduction = reduction
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
-        """Returns the loss of logits (N, 1) for class numbers int64 (N,), 0 or 1.
-
-        Raises:
-            UsageError: more than one logit, or soft targets.
-        """
-        if logits.shape[1] != 1:
-            raise UsageError(f"loss=perceptron needs one logit, the network has {logits.shape[1]}", hint="model.outputs=1")
+        """Returns the loss of logits (N, K) for class numbers int64 (N,). Raises UsageError for soft targets."""
         if targets.ndim != 1:
             raise UsageError("loss=perceptron needs one class per example, not shares of classes", hint="augment=none")
-        z = logits[:, 0]
-        mistake = (z > 0) != (targets == 1)
-        each = torch.where(mistake, (1 - 2 * targets) * z, torch.zeros_like(z))
+        if logits.shape[1] == 1:
+            z = logits[:, 0]
+            mistake = (z > 0) != (targets == 1)
+            each = torch.where(mistake, (1 - 2 * targets) * z, torch.zeros_like(z))
+        else:
+            pair = torch.stack([logits.argmax(dim=1), targets], dim=1)
+            answered, true = logits.gather(1, pair).unbind(dim=1)
+            each = answered - true
         return each.mean() if self.reduction == "mean" else each

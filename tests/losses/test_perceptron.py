@@ -100,10 +100,13 @@ def test_the_mean_is_over_all_examples() -> None:
     assert math.isclose(Perceptron()(logits, torch.tensor([1, 0, 0, 1])).item(), 0.75 / 4)
 
 
-def test_more_than_one_logit_is_refused_with_what_to_type() -> None:
-    with pytest.raises(UsageError, match="needs one logit, the network has 3") as caught:
-        Perceptron()(torch.zeros(2, 3), torch.tensor([0, 1]))
-    assert caught.value.hint == "model.outputs=1"
+def test_of_several_classes_the_one_that_answers_loses_what_the_true_one_gains() -> None:
+    logits = torch.tensor([[1.0, 3.0, 2.0], [0.0, 0.0, 5.0], [0.0, 0.0, 0.0]], requires_grad=True)
+    each = Perceptron(reduction="none")(logits, torch.tensor([2, 2, 1]))
+    assert each.tolist() == [1.0, 0.0, 0.0]
+    each.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.tolist() == [[0.0, 1.0, -1.0], [0.0, 0.0, 0.0], [1.0, -1.0, 0.0]]
 
 
 def test_shares_of_classes_are_refused() -> None:
