@@ -45,6 +45,7 @@ class Checkpoint:
         preprocessing: what stands before the network.
         node: the configuration that builds the network, plain data with ``_target_``.
         progress: position and running sums of the training loop, plain data.
+        calibration: temperature and thresholds fitted on data that the model was not trained on, by name; may be empty.
     """
 
     model: Mapping[str, Tensor]
@@ -55,6 +56,7 @@ class Checkpoint:
     ema: Mapping[str, Tensor] | None = None
     optimizer: Mapping[str, Tensor] | None = None
     optimizer_numbers: Mapping[str, Number] = field(default_factory=dict)
+    calibration: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def weights(self) -> Mapping[str, Tensor]:
@@ -83,6 +85,8 @@ def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
         "optimizer": dict(checkpoint.optimizer_numbers),
         "progress": dict(checkpoint.progress),
     }
+    if checkpoint.calibration:
+        state["calibration"] = dict(checkpoint.calibration)
     files[_STATE] = _json_bytes(state)
     entries = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
     files[MANIFEST] = _sealed({"schema": SCHEMA, "files": entries})
@@ -114,6 +118,7 @@ def unpack(files: Mapping[str, bytes], *, source: str) -> Checkpoint:
             preprocessing=preprocessing,
             node=dict(state["model"]),
             progress=dict(state["progress"]),
+            calibration={str(name): float(value) for name, value in state.get("calibration", {}).items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{source}/{_STATE} lacks or garbles {error}; expected a dlcli checkpoint") from error

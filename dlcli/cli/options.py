@@ -89,6 +89,7 @@ _USE: Mapping[str, Flag] = {
 }
 FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "train": {
+        "cv": Flag(str, ("--cv",), "Tables: 5 folds, or 5x5; then one model on all rows.", "cv", "N|NxM", number=True),
         "start_from": Flag(str, ("--from", "--run"), "Start from this model's weights (same network).", "start_from", "RUN"),
         **_FIT,
         **_EVERYWHERE,

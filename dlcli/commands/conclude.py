@@ -12,7 +12,9 @@ from torch import Tensor
 
 from dlcli.checkpoint import unpack
 from dlcli.classifier import predicted_classes, probabilities
+from dlcli.commands.baselines import baseline_metrics, comparison
 from dlcli.commands.console import Talk
+from dlcli.commands.crossval import CrossValidation
 from dlcli.commands.models import load_weights, newest_good
 from dlcli.commands.session import finished
 from dlcli.commands.signals import StopFlag
@@ -38,10 +40,20 @@ class Mistakes:
     captions: list[str]
 
 
-def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invocation, talk: Talk, flag: StopFlag) -> Result:
+def fit_and_conclude(
+    run: Run,
+    job: Job,
+    progress: Progress,
+    *,
+    invocation: Invocation,
+    talk: Talk,
+    flag: StopFlag,
+    estimate: CrossValidation | None = None,
+) -> Result:
     """Trains to the end, tests the best weights, writes plots and ``result.json``, and says how it went.
 
     Data without a test part give ``train/accuracy`` alone, without an interval: it says nothing about other examples.
+    What says it then is the ``estimate`` of the folds, if there were any.
     """
     started = time.perf_counter()
     training = run_fit(run, job, progress, talk=talk, flag=flag)
@@ -53,6 +65,10 @@ def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invo
     metrics = classification_metrics(predictions, job.bundle.spec.classes, split=split)
     if split == "train":
         metrics = {"train/accuracy": Metric(metrics["train/accuracy"].value, n=len(shown))}
+    if estimate is not None:
+        metrics = {**estimate.metrics, **metrics}
+    if split == "test" and job.bundle.spec.kind == "table":
+        metrics |= baseline_metrics(job.bundle, split=split)
     if progress.best_value is not None and job.bundle.val is not None:
         examples = len(job.bundle.val)
         is_share = job.plan.monitored == "val/accuracy"
@@ -66,11 +82,14 @@ def fit_and_conclude(run: Run, job: Job, progress: Progress, *, invocation: Invo
     figure = f"{terminal.interval(metrics[f'{split}/accuracy'])} (n = {len(predictions.targets)})"
     parts = f"{training:.1f} s training, {drawing_started - test_started:.1f} s test, {ended - drawing_started:.1f} s pictures"
     talk.line(f"{split} accuracy {figure} · {parts}", style="bold")
-    _show(run, job, shown, predictions, lines, talk)
+    compared = "cv" if estimate is not None else split
+    if f"{compared}/majority/accuracy" in metrics:
+        talk.show(comparison(metrics, split=compared))
+    _show(run, job, shown, predictions, lines=lines, talk=talk)
     return result
 
 
-def _show(run: Run, job: Job, shown: Split, predictions: Predictions, lines: list[dict[str, Any]], talk: Talk) -> None:
+def _show(run: Run, job: Job, shown: Split, predictions: Predictions, *, lines: list[dict[str, Any]], talk: Talk) -> None:
     if talk.shows_pictures:
         show_curve(lines, talk)
         show_predictions(shown, predictions, job.bundle.spec.classes, talk)

@@ -14,6 +14,7 @@ from dlcli.checkpoint import Checkpoint
 from dlcli.classifier import Classifier, Preprocessing
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
+from dlcli.commands.crossval import after_folds, cross_validate, on_all_rows, resumed_folds
 from dlcli.commands.dry_run import dry_run
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_other_data
 from dlcli.commands.session import failing, plain_number, print_result, recorded
@@ -37,6 +38,8 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
     """Trains a model and tests it; returns the result, or None for ``--dry-run``."""
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
+    if settings.folds is not None:
+        settings = on_all_rows(settings)
     with catching_signals() as flag:
         start = (
             load_model(settings.start_from, which="best", device=device, talk=talk) if settings.start_from is not None else None
@@ -49,8 +52,12 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
             return None
         parent = start.reference if start is not None else None
         with recorded(settings, invocation, name=name, parent=parent, device=device, fast_dev_run=settings.fast_dev_run) as run:
+            found = None
+            if settings.folds is not None:
+                found = cross_validate(settings, run, device=device, talk=talk, flag=flag)
+                job = replace(_job(after_folds(settings, found), None, device, talk), calibration=found.calibration)
             announce(run, job, talk)
-            return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag)
+            return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag, estimate=found)
 
 
 def resume(verb: str, reference: str | None, changes: Sequence[str], invocation: Invocation) -> Result | None:
@@ -82,14 +89,21 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
         with failing(run):
             found = newest_good(info.path, talk)
             checkpoint, source = (None, "") if found is None else (found[0], f"{info.path}/checkpoints/{found[1]}")
+            estimate = None
+            if isinstance(settings, TrainSettings) and settings.folds is not None:
+                estimate = resumed_folds(settings, run, device=device, talk=talk, flag=flag)
+                settings = after_folds(settings, estimate)
             with _as_data_errors(info.path):
                 job = _resumed_job(settings, run, checkpoint, device, talk)
+            job = job if estimate is None else replace(job, calibration=estimate.calibration)
             progress = Progress() if checkpoint is None else restore(job, checkpoint, source=source)
-            run.rewind_metrics(0 if checkpoint is None else metrics_size(checkpoint, source=source))
+            start = 0 if estimate is None else estimate.metrics_size
+            run.rewind_metrics(start if checkpoint is None else metrics_size(checkpoint, source=source))
             warn_of_differences(run, device, talk)
             talk.line(f"resuming {info.id} at step {progress.step} of {job.total_steps}")
             flag.check()
-            return fit_and_conclude(run, job, progress, invocation=replace(invocation, verb=verb), talk=talk, flag=flag)
+            own = replace(invocation, verb=verb)
+            return fit_and_conclude(run, job, progress, invocation=own, talk=talk, flag=flag, estimate=estimate)
 
 
 def announce(run: Run, job: Job, talk: Talk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -43,6 +43,7 @@ class Job:
     plan: Plan
     bundle: DataBundle
     node: Mapping[str, Any]
+    calibration: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def model(self) -> Classifier:
@@ -188,6 +189,7 @@ def snapshot(job: Job, progress: Progress, *, metrics_size: int = 0) -> Checkpoi
         preprocessing=job.model.preprocessing,
         node=job.node,
         progress={**progress.to_dict(), "metrics_size": metrics_size},
+        calibration=job.calibration,
     )
 
 

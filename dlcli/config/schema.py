@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -95,6 +96,28 @@ class TrainSettings(FitSettings):
     model: Node
     adversary: Node | None = None
     start_from: str | None
+    cv: int | str | None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.folds is None:
+            return
+        for key in ("start_from", "overfit", "limit_train"):
+            if getattr(self, key) is not None:
+                raise ValueError(
+                    f"cv={self.cv} trains from scratch on all rows but a fold; {key}={getattr(self, key)} has no place"
+                )
+
+    @property
+    def folds(self) -> tuple[int, int] | None:
+        """How many folds, and how often they are dealt out; None without cross-validation. Raises ValueError."""
+        if self.cv is None:
+            return None
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", str(self.cv))
+        folds, repeats = (int(match[1]), int(match[2] or 1)) if match else (0, 0)
+        if folds < 2 or repeats < 1:
+            raise ValueError(f"cv={self.cv}: expected a number of folds from 2, such as 5, or folds x repeats, such as 5x5")
+        return folds, repeats
 
 
 @dataclass(frozen=True, kw_only=True)

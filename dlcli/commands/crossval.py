@@ -1,0 +1,239 @@
+"""``--cv``: folds inside one run. Each fold's model never sees its fold; the last model is then trained on all rows.
+
+Encoders and scalers are fitted again in every fold, on the rows that its model trains on. Where ``trainer.monitor`` selects
+an epoch, a seventh of those rows is kept apart for it, so that no fold chooses the model by which it is estimated.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import statistics
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from dlcli.classifier import Preprocessing, probabilities
+from dlcli.commands.baselines import BASELINES, baseline_predictions, select
+from dlcli.commands.console import Talk
+from dlcli.commands.models import assemble, load_weights
+from dlcli.commands.signals import StopFlag
+from dlcli.commands.training import Job, prepare
+from dlcli.config.build import build
+from dlcli.config.schema import TrainSettings
+from dlcli.contracts import DataBundle, Metric, Predictions
+from dlcli.data.folds import stratified_folds
+from dlcli.data.memory import stratified_holdout
+from dlcli.data.raw_table import RawTable, TableSource
+from dlcli.data.table import bundle_of
+from dlcli.engine.evaluate import evaluate, joined
+from dlcli.engine.fit import fit
+from dlcli.engine.reports import EpochReport
+from dlcli.engine.state import Progress
+from dlcli.errors import DataError, UsageError
+from dlcli.metrics.summary import classification_metrics
+from dlcli.metrics.temperature import fitted_temperature, fitted_thresholds
+from dlcli.randomness import borrowed_rng, seed_step
+from dlcli.runs.run import Run
+
+FILE = "cv.json"
+_SELECTION_SHARE = 1 / 7
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """What the folds came to.
+
+    Args:
+        metrics: ``cv/…``, pooled over the folds; with repeats, of each row's mean probability.
+        epochs: for the model on all rows: the median of the epochs that the folds chose.
+        calibration: temperature and thresholds, fitted to the pooled out-of-fold predictions.
+        metrics_size: length of ``metrics.jsonl`` after the folds, in bytes.
+    """
+
+    metrics: Mapping[str, Metric]
+    epochs: int
+    calibration: Mapping[str, float]
+    metrics_size: int = 0
+
+    def to_json(self) -> bytes:
+        """Returns the content of ``cv.json``."""
+        metrics = {name: metric.to_dict() for name, metric in self.metrics.items()}
+        content = {
+            "schema": 1,
+            "epochs": self.epochs,
+            "metrics_size": self.metrics_size,
+            "calibration": dict(self.calibration),
+            "metrics": metrics,
+        }
+        return json.dumps(content, indent=1, allow_nan=False).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes, *, source: str) -> CrossValidation:
+        """Returns what :meth:`to_json` wrote. Raises DataError."""
+        try:
+            content = json.loads(data)
+            metrics = {
+                name: Metric(**{**entry, "value": float("nan") if entry["value"] is None else entry["value"]})
+                for name, entry in content["metrics"].items()
+            }
+            calibration = {name: float(value) for name, value in content["calibration"].items()}
+            return cls(metrics, int(content["epochs"]), calibration, int(content["metrics_size"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{source} is damaged: {error}", hint="dl train again") from error
+
+
+@dataclass
+class _Pool:
+    """Out-of-fold predictions: sums of probabilities (N, P), float64, by model."""
+
+    sums: dict[str, Tensor] = field(default_factory=dict)
+
+    def add(self, name: str, rows: Tensor, predictions: Predictions, *, size: int) -> None:
+        chances = probabilities(predictions.logits.double())
+        self.sums.setdefault(name, torch.zeros(size, chances.shape[1], dtype=torch.float64))[rows] += chances
+
+    def predictions(self, name: str, targets: Tensor, *, repeats: int) -> Predictions:
+        """Each row's mean probability over the repeats, as logits."""
+        logits = (self.sums[name] / repeats).clamp_min(1e-30).log()
+        return Predictions(logits, targets, torch.arange(len(targets)))
+
+
+def cross_validate(settings: TrainSettings, run: Run, *, device: torch.device, talk: Talk, flag: StopFlag) -> CrossValidation:
+    """Trains and tests a model per fold; writes ``cv.json`` and ``cv.csv`` into the run, and returns the figures.
+
+    Raises:
+        UsageError: there are more folds than examples of a class.
+    """
+    assert settings.folds is not None
+    folds, repeats = settings.folds
+    raw = _raw(settings)
+    fewest = int(raw.targets.bincount(minlength=len(raw.classes)).min())
+    if fewest < folds:
+        raise UsageError(f"cv={settings.cv}: the smallest class has {fewest} examples, too few for {folds} folds", hint="--cv 2")
+    pool, epochs, started = _Pool(), [], time.perf_counter()
+    with talk.progress("folds", folds * repeats) as bar:
+        for number, (rest, held) in enumerate(_splits(raw.targets, folds, repeats, seed=_split_seed(settings))):
+            job = _fold_job(settings, raw, rest, held, device=device, talk=talk)
+            epochs.append(_fit(job, flag))
+            assert job.bundle.test is not None
+            own = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
+            pool.add("", held, own, size=len(raw))
+            for name in BASELINES:
+                pool.add(name, held, baseline_predictions(name, job.bundle), size=len(raw))
+            _log(run, number, number // folds, own, job.bundle)
+            bar.at(number + 1)
+    metrics = classification_metrics(pool.predictions("", raw.targets, repeats=repeats), raw.classes, split="cv")
+    for name in BASELINES:
+        own = pool.predictions(name, raw.targets, repeats=repeats)
+        metrics |= select(classification_metrics(own, raw.classes, split=f"cv/{name}"))
+    pooled = pool.predictions("", raw.targets, repeats=repeats)
+    found = CrossValidation(metrics, round(statistics.median(epochs)), _calibration(pooled), run.metrics_size())
+    run.write("cv.csv", _rows(pooled, raw.classes))
+    run.write(FILE, found.to_json())
+    talk.line(f"{folds * repeats} folds in {time.perf_counter() - started:.1f} s · now one model on all {len(raw)} rows")
+    return found
+
+
+def resumed_folds(settings: TrainSettings, run: Run, *, device: torch.device, talk: Talk, flag: StopFlag) -> CrossValidation:
+    """Returns what the folds of a run came to; they start again where the run ended among them."""
+    path = run.path / FILE
+    if path.is_file():
+        return CrossValidation.from_json(path.read_bytes(), source=str(path))
+    run.rewind_metrics(0)
+    return cross_validate(settings, run, device=device, talk=talk, flag=flag)
+
+
+def on_all_rows(settings: TrainSettings) -> TrainSettings:
+    """Returns settings whose data are all train: the last model has seen every row, so no later verb may test it on one.
+
+    Raises:
+        UsageError: the data are no table, or come with a test part of their own.
+    """
+    shares = {"val_share": 0.0, "test_share": 0.0}
+    if not set(shares) <= set(settings.data):
+        raise UsageError(f"cv={settings.cv} needs a table that dl splits itself", hint="dl train attrition --cv 5")
+    return replace(settings, data={**settings.data, **shares})
+
+
+def after_folds(settings: TrainSettings, found: CrossValidation) -> TrainSettings:
+    """Returns the settings of the model that is trained on all rows: as many epochs as the folds chose, nothing to select by."""
+    return replace(settings, trainer=replace(settings.trainer, epochs=found.epochs, monitor="last", patience=None))
+
+
+def _raw(settings: TrainSettings) -> RawTable:
+    source = build("data", settings.data, workers=settings.workers)
+    if not isinstance(source, TableSource):
+        raise UsageError(f"cv={settings.cv} needs a table, and {type(source).__name__} is none", hint="dl train attrition --cv 5")
+    return source.raw()
+
+
+def _splits(targets: Tensor, folds: int, repeats: int, *, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
+    for repeat in range(repeats):
+        numbers = stratified_folds(targets, folds, seed=seed, repeat=repeat)
+        for fold in range(folds):
+            yield (numbers != fold).nonzero().flatten(), (numbers == fold).nonzero().flatten()
+
+
+def _split_seed(settings: TrainSettings) -> int:
+    return int(settings.data.get("split_seed", 0))
+
+
+def _fold_job(settings: TrainSettings, raw: RawTable, rest: Tensor, held: Tensor, *, device: torch.device, talk: Talk) -> Job:
+    """A fit on the rows ``rest`` with ``held`` as its test data; some of the rest are val where an epoch is selected."""
+    train, val = rest, None
+    if settings.trainer.monitor != "last":
+        inner = stratified_holdout(raw.targets[rest], round(_SELECTION_SHARE * len(rest)), seed=_split_seed(settings))
+        train, val = rest[inner.rest], rest[inner.held]
+    bundle = bundle_of(raw, train, val, held, name="fold")
+    with borrowed_rng():
+        seed_step(settings.seed, "weights", 0)
+        model = assemble(settings.model, bundle.spec, Preprocessing.of(bundle.spec))
+    return prepare(settings, model, bundle, node=settings.model, device=device, talk=talk)
+
+
+def _fit(job: Job, flag: StopFlag) -> int:
+    """Trains and leaves the best weights in the model; returns their epoch, from 1."""
+    best: dict[str, Tensor] = {}
+    epoch = job.plan.epochs
+    for report in fit(job.parts, job.plan, Progress(), stop=flag):
+        flag.check()
+        if isinstance(report, EpochReport) and report.best and job.bundle.val is not None:
+            average = job.parts.average
+            state = job.model.state_dict() if average is None else average.tensors()
+            best, epoch = {name: tensor.detach().clone() for name, tensor in state.items()}, report.epoch + 1
+    if not best and job.parts.average is not None:
+        best = dict(job.parts.average.tensors())
+    if best:
+        load_weights(job.model, best, source="the fold's best epoch")
+    return epoch
+
+
+def _calibration(predictions: Predictions) -> dict[str, float]:
+    found = {"temperature": fitted_temperature(predictions)}
+    if predictions.logits.shape[1] == 2:
+        found |= {f"threshold/{name}": value for name, value in fitted_thresholds(predictions).items()}
+    return found
+
+
+def _log(run: Run, fold: int, repeat: int, predictions: Predictions, bundle: DataBundle) -> None:
+    """One line per figure of the fold: what the spread over folds is made of."""
+    metrics = select(classification_metrics(predictions, bundle.spec.classes, split="cv"))
+    for name, metric in metrics.items():
+        value = metric.to_dict()["value"]
+        line = {"step": fold, "epoch": repeat, "split": "cv", "name": "fold_" + name.removeprefix("cv/"), "value": value}
+        run.log({**line, "time": round(time.time(), 3)})
+
+
+def _rows(predictions: Predictions, classes: tuple[str, ...]) -> bytes:
+    """``cv.csv``: each row's number in the file from 0, its class, and its out-of-fold probabilities."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["row", "target", *(f"p({name})" for name in classes)])
+    for row, (target, chances) in enumerate(zip(predictions.targets.tolist(), predictions.logits.exp().tolist(), strict=True)):
+        writer.writerow([row, classes[target], *(f"{chance:.6g}" for chance in chances)])
+    return text.getvalue().encode()
