@@ -1,0 +1,39 @@
+"""Real photos to test with: pieces of the two that come with scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def photos() -> dict[str, Image.Image]:
+    """The two photos, 640 x 427: ``china`` (a palace) and ``flower``, both CC BY."""
+    from sklearn.datasets import load_sample_image
+
+    return {name: Image.fromarray(load_sample_image(f"{name}.jpg")) for name in ("china", "flower")}
+
+
+@pytest.fixture(scope="session")
+def photo_folder(photos) -> Callable[..., Path]:
+    """``photo_folder(root, counts) → root``: JPEGs root/FOLDER/NNN.jpg, each another piece of a photo.
+
+    ``counts`` maps a folder such as ``"palace"`` or ``"train/palace"`` to its number of images; what ends in ``flower``
+    is cut from the flower, all else from the palace.
+    """
+
+    def make(root: Path, counts: dict[str, int], *, width: int = 96, height: int = 72, start: int = 0) -> Path:
+        number = start
+        for folder, count in counts.items():
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            photo = photos["flower" if folder.endswith("flower") else "china"]
+            for each in range(count):
+                left, top = 7 * number % (640 - width), 5 * number % (427 - height)
+                photo.crop((left, top, left + width, top + height)).save(root / folder / f"{each:03}.jpg", quality=90)
+                number += 1
+        return root
+
+    return make
