@@ -12,6 +12,7 @@ from dlcli.errors import ComputeError
 from dlcli.metrics.accuracy import ClassScores, accuracy, confusion_matrix, per_class, top_k_accuracy
 from dlcli.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood
 from dlcli.metrics.intervals import wilson
+from dlcli.metrics.ranking import auroc, average_precision
 
 
 def classification_metrics(predictions: Predictions, spec_classes: Sequence[str], *, split: str) -> dict[str, Metric]:
@@ -19,7 +20,7 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
 
     ``balanced_accuracy`` is the mean recall over the classes that have examples and ``macro_f1`` the mean F1 over the
     classes that are present or predicted, both as in scikit-learn. ``top3_accuracy`` and ``top5_accuracy`` are left out
-    where they would be 1 by definition.
+    where they would be 1 by definition; ``auroc`` and ``average_precision`` are there for two classes.
 
     Args:
         spec_classes: the P class names; only their number matters here.
@@ -46,6 +47,7 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
         "nll": negative_log_likelihood(predictions),
         "brier": brier_score(predictions),
         "ece": expected_calibration_error(predictions),
+        **({"auroc": auroc(predictions), "average_precision": average_precision(predictions)} if classes == 2 else {}),
         **_class_metrics(confusion, scores),
     }
     return {f"{split}/{name}": metric for name, metric in metrics.items()}

@@ -26,7 +26,8 @@ def names(classes):
 
 
 @pytest.mark.parametrize(
-    ("classes", "top"), [(2, set()), (3, set()), (4, {"top3_accuracy"}), (6, {"top3_accuracy", "top5_accuracy"})]
+    ("classes", "top"),
+    [(2, {"auroc", "average_precision"}), (3, set()), (4, {"top3_accuracy"}), (6, {"top3_accuracy", "top5_accuracy"})],
 )
 def test_the_keys_are_those_of_the_design(classes, top):
     metrics = classification_metrics(random_predictions(classes), names(classes), split="test")
