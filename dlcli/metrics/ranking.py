@@ -79,7 +79,8 @@ def _midranks(values: Tensor) -> Tensor:
     """Ranks from 1, equal values sharing the mean of theirs; float64."""
     _, group, counts = torch.unique(values, return_inverse=True, return_counts=True)
     last = counts.cumsum(0).double()
-    return (last - (counts.double() - 1) / 2)[group]
+    ranks: Tensor = last - (counts.double() - 1) / 2
+    return ranks[group]
 
 
 def _on_the_logit_scale(value: float, error: float, n: int, method: str) -> Metric:

@@ -13,10 +13,11 @@ from dlcli.models import layers
 from dlcli.models.heads import output_count
 from dlcli.models.initialisation import Init, initialise
 from dlcli.models.layers import Activation, Norm
+from dlcli.models.table_encoder import Embedding, TableEncoder
 
 
 class MLP(nn.Module):
-    """Flatten, hidden layers, linear head. Takes images or tables.
+    """Flatten, hidden layers, linear head. Takes images, or tables, whose categories become vectors first.
 
     A hidden layer is linear → norm → activation → dropout. Weights are drawn from torch's global generator alone.
 
@@ -28,6 +29,8 @@ class MLP(nn.Module):
         norm: before each activation; batch normalisation cannot train on a batch of one example.
         dropout: probability of zeroing a hidden unit in training, in [0, 1).
         init: how the weights start; see :mod:`dlcli.models.initialisation`.
+        embedding: what a table's categories become; see :class:`~dlcli.models.table_encoder.TableEncoder`.
+        embedding_dropout: probability of zeroing a category's feature in training, in [0, 1).
 
     Raises:
         ValueError: a value is out of its range.
@@ -43,13 +46,17 @@ class MLP(nn.Module):
         norm: Norm = "none",
         dropout: float = 0.0,
         init: Init = "default",
+        embedding: Embedding = "embedding",
+        embedding_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if any(width < 1 for width in widths):
             raise ValueError(f"widths must be at least 1 each, got {list(widths)}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must be in [0, 1), got {dropout}")
-        sizes = [math.prod(spec.shape), *widths]
+        encoder = TableEncoder(spec.columns, embedding=embedding, dropout=embedding_dropout)
+        self.encoder = encoder if spec.columns else nn.Flatten()
+        sizes = [encoder.features if spec.columns else math.prod(spec.shape), *widths]
         hidden = [_hidden(*pair, activation, norm, dropout) for pair in itertools.pairwise(sizes)]
         self.hidden = nn.Sequential(*hidden)
         self.head = nn.Linear(sizes[-1], output_count(spec, outputs))
@@ -57,7 +64,7 @@ class MLP(nn.Module):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns logits (N, K) of standardised inputs (N, C, H, W) or (N, D)."""
-        logits: Tensor = self.head(self.hidden(inputs.flatten(1)))
+        logits: Tensor = self.head(self.hidden(self.encoder(inputs)))
         return logits
 
 
