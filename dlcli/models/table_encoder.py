@@ -102,7 +102,8 @@ def embedding_width(categories: int) -> int:
 
     Source: fastai's rule (Howard and Gugger 2020, "fastai: a layered API for deep learning"), with 16 in place of 600.
     """
-    return min(_WIDEST, max(1, round(1.6 * float(categories) ** 0.56)))
+    width: float = 1.6 * categories**0.56
+    return min(_WIDEST, max(1, round(width)))
 
 
 def _slices(columns: int, numbers: Sequence[int], widths: dict[int, int]) -> tuple[slice, ...]:
