@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from dlcli.config.build import GIVEN, build, mistakes_of, resolve
-from dlcli.config.catalog import LISTED, WORD_GROUPS, config_root, description, entries
+from dlcli.config.catalog import LISTED, WORD_GROUPS, config_root, description, entries, sweeps
 from dlcli.config.compose import compose
 from dlcli.config.mistakes import check
 from dlcli.config.schema import ROOTS, TrainerSettings
@@ -91,6 +91,10 @@ def test_an_experiment_only_chooses_groups_and_sets_keys_of_the_root_and_the_tra
     content = read(entries("experiment")[name])
     groups = [key for default in content.pop("defaults") for key in default]
     assert all(group.startswith("override /") for group in groups)
+    swept = content.pop("hydra", {"sweeper": {"params": {}}})
+    assert list(swept) == ["sweeper"]
+    assert list(swept["sweeper"]) == ["params"]
+    assert {key: str(value) for key, value in swept["sweeper"]["params"].items()} == sweeps(name)
     allowed = set(read(CONFIGS / "train.yaml")) - {"defaults"}
     assert set(content) <= allowed | {"trainer"}
     assert set(content.get("trainer", {})) <= {field.name for field in dataclasses.fields(TrainerSettings)}
@@ -98,13 +102,18 @@ def test_an_experiment_only_chooses_groups_and_sets_keys_of_the_root_and_the_tra
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
-def test_an_experiment_composes_with_every_model_and_every_optimizer(name):
-    others = [f"model={model}" for model in entries("model")] + [f"optimizer={optimizer}" for optimizer in entries("optimizer")]
-    for other in others:
-        group, _, choice = other.partition("=")
-        values = compose("train", [f"experiment={name}", other])
-        assert values[group] == read(CONFIGS / group / f"{choice}.yaml")
-        assert check("train", values, overrides=[])[1] == []
+def test_an_experiment_composes_without_a_mistake(name):
+    assert check("train", compose("train", [f"experiment={name}"]), overrides=[])[1] == []
+
+
+# As experiments only choose groups, what goes with one of them goes with all.
+@pytest.mark.parametrize(
+    ("group", "choice"), [(group, choice) for group in ("model", "optimizer", "loss", "augment") for choice in entries(group)]
+)
+def test_an_experiment_takes_any_other_component(group, choice):
+    values = compose("train", ["experiment=digits", f"{group}={choice}"])
+    assert values[group] == read(CONFIGS / group / f"{choice}.yaml")
+    assert check("train", values, overrides=[f"{group}="])[1] == []
 
 
 @pytest.mark.parametrize("verb", WORD_GROUPS)

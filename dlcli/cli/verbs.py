@@ -97,6 +97,8 @@ def _override_value(flag: Flag, value: Any) -> str:
 def _launch(verb: str, words: Sequence[str], overrides: list[str], values: Mapping[str, Any]) -> list[Any]:
     flags = _hydra_flags(values)
     typed = flag_overrides(verb, values)
+    if not flags and _is_sweep(verb, overrides, values):
+        flags = ["--multirun"]
     seeds = values.get("seeds")
     if seeds is not None:
         if seeds < 1:
@@ -132,6 +134,14 @@ def _launch(verb: str, words: Sequence[str], overrides: list[str], values: Mappi
 
     with concluding(invocation):
         return bridge.launch(invocation, TASKS[verb], config_dir=values["config_dir"], hydra_flags=flags)
+
+
+def _is_sweep(verb: str, overrides: Sequence[str], values: Mapping[str, Any]) -> bool:
+    """Whether the experiment sweeps by itself, and is not only shown or tried."""
+    from dlcli.config.catalog import sweeps
+
+    experiment = next((text.partition("=")[2] for text in overrides if text.startswith("experiment=")), None)
+    return verb == "train" and experiment is not None and bool(sweeps(experiment, user=values["config_dir"]))
 
 
 def _resume(verb: str, bare: str | None, overrides: Sequence[str], values: Mapping[str, Any]) -> list[Any]:

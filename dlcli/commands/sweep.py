@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,11 +14,13 @@ from dlcli.config.schema import Invocation
 from dlcli.contracts import Metric
 from dlcli.metrics.intervals import mean_interval
 from dlcli.report import plots, terminal
+from dlcli.report.arms import arm_curves, response_plot
 from dlcli.report.text import safe
 from dlcli.runs.find import RunInfo, list_runs
 from dlcli.runs.folder import write_file_atomically
 from dlcli.runs.run import runs_root
 
+_LEVELS = 3
 _MAIN = ("test/accuracy", "attack/robust_accuracy", "explain/accuracy")
 
 
@@ -40,7 +43,10 @@ def concluding(invocation: Invocation) -> Iterator[None]:
 
 
 def conclude(invocation: Invocation, trials: list[RunInfo]) -> None:
-    """Prints the table, and writes ``sweep.json`` and ``curves.png`` beside each other in the sweep's folder."""
+    """Prints the table, and writes ``sweep.json`` and ``curves.png`` beside each other in the sweep's folder.
+
+    Where a number was swept over three values or more, ``response.png`` shows what it does.
+    """
     talk = Talk(quiet=invocation.quiet)
     arms: dict[str, list[RunInfo]] = defaultdict(list)
     for run in trials:
@@ -59,10 +65,43 @@ def conclude(invocation: Invocation, trials: list[RunInfo]) -> None:
     talk.show(_table(name, arms, rows))
     curves = {_label(arm, run, arms[arm]): _lines(run) for arm in arms for run in arms[arm]}
     if any(curves.values()):
-        write_file_atomically(folder / "curves.png", plots.overlaid_curves(curves, split="val", name="accuracy"))
+        write_file_atomically(folder / "curves.png", _overlaid(arms, curves))
         points = {label: _points(lines) for label, lines in curves.items()}
         talk.picture(terminal.curve(points, width=min(talk.console.width, 80), x_label="step"))
+    response = _response(arms, name)
+    if response is not None:
+        write_file_atomically(folder / "response.png", response)
     talk.line(f"sweep: {folder}")
+
+
+def _overlaid(arms: Mapping[str, list[RunInfo]], curves: Mapping[str, list[dict[str, Any]]]) -> bytes:
+    """Arms with repeats as their means, train beside val; single runs as they are."""
+    if max(map(len, arms.values())) > 1 and len(arms) > 1:
+        return arm_curves({arm: [_lines(run) for run in runs] for arm, runs in arms.items()}, band=mean_interval)
+    return plots.overlaid_curves(curves, split="val", name="accuracy")
+
+
+def _response(arms: Mapping[str, list[RunInfo]], name: str) -> bytes | None:
+    """A share against the one number that was swept, a line for each setting of the rest; None where there is none."""
+    settings = {arm: dict(part.split("=", 1) for part in arm.split() if "=" in part) for arm in arms}
+    keys = [key for key in next(iter(settings.values())) if len({own.get(key) for own in settings.values()}) >= _LEVELS]
+    swept = next((key for key in keys if all(_is_number(own.get(key, "")) for own in settings.values())), None)
+    if swept is None or not name.endswith("accuracy"):
+        return None
+    lanes: dict[str, dict[float, list[float]]] = defaultdict(dict)
+    for arm, runs in arms.items():
+        rest = " ".join(f"{key}={value}" for key, value in settings[arm].items() if key != swept)
+        values = [run.result.value(name) for run in runs if run.result is not None and name in run.result.metrics]
+        if values:
+            lanes[rest or name][float(settings[arm][swept])] = values
+    return response_plot(lanes, x_label=swept, title=name, band=mean_interval) if lanes else None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def _arm(run: RunInfo, trials: list[RunInfo]) -> str:

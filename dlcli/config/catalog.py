@@ -89,6 +89,15 @@ def group_of_word(verb: str, word: str, *, user: str | None = None) -> str:
     )
 
 
+def sweeps(experiment: str, *, user: str | None = None) -> dict[str, str]:
+    """Returns what an experiment sweeps over, override key → choices: one that says so is a sweep without ``-m``."""
+    path = entries("experiment", user=user).get(experiment)
+    content: Any = read_yaml(path) if path is not None else {}
+    for key in ("hydra", "sweeper", "params"):
+        content = content.get(key) if isinstance(content, dict) else None
+    return {str(key): str(value) for key, value in content.items()} if isinstance(content, dict) else {}
+
+
 def keys_of(verb: str, *, user: str | None = None) -> Iterator[tuple[str, Any]]:
     """Yields the dotted keys of a verb's root with their default values, as far as the files show without composing."""
     content = read_yaml(_root(verb, user))

@@ -110,3 +110,26 @@ def test_quiet_says_nothing(capsys):
     trial(0, "a=1")
     conclude(quiet=True)
     assert capsys.readouterr() == ("", "")
+
+
+def test_an_experiment_that_sweeps_by_itself_needs_no_flag(dl, tmp_path):
+    (tmp_path / "own" / "experiment").mkdir(parents=True)
+    text = (
+        "# @package _global_\n# two kinds of net\ndefaults:\n  - override /data: digits\n  - override /model: mlp\n"
+        "hydra:\n  sweeper:\n    params:\n      model.dropout: 0,0.2,0.5\n      seed: 0,1\nlimit_train: 100\ntrainer:\n  epochs: 2\n"
+    )
+    (tmp_path / "own" / "experiment" / "few.yaml").write_text(text)
+    answer = dl("train", "few", "--config-dir", str(tmp_path / "own"))
+    assert answer.code == 0, answer.err
+    (folder,) = (tmp_path / "runs" / "sweeps").iterdir()
+    arms = json.loads((folder / "sweep.json").read_text())["arms"]
+    assert {arm: len(content["runs"]) for arm, content in arms.items()} == {
+        "model.dropout=0": 2,
+        "model.dropout=0.2": 2,
+        "model.dropout=0.5": 2,
+    }
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "response.png").read_bytes().startswith(b"\x89PNG")
+    shown = dl("train", "few", "--config-dir", str(tmp_path / "own"), "--cfg", "job")
+    assert shown.code == 0
+    assert "dropout" in shown.out

@@ -12,6 +12,7 @@ from dlcli.config.catalog import (
     groups_of,
     keys_of,
     read_yaml,
+    sweeps,
 )
 from dlcli.errors import UsageError
 
@@ -108,3 +109,12 @@ def test_a_file_that_is_no_yaml_is_named(tmp_path, text, reason):
     with pytest.raises(UsageError, match=reason) as caught:
         read_yaml(path)
     assert str(path) in str(caught.value.hint)
+
+
+def test_an_experiment_may_say_what_it_sweeps_over(tmp_path):
+    (tmp_path / "experiment").mkdir()
+    text = "# @package _global_\n# two rates\nhydra:\n  sweeper:\n    params:\n      optimizer.lr: 0.1,0.2\n      seed: 3\n"
+    (tmp_path / "experiment" / "rates.yaml").write_text(text)
+    assert sweeps("rates", user=str(tmp_path)) == {"optimizer.lr": "0.1,0.2", "seed": "3"}
+    assert sweeps("mnist") == {}
+    assert sweeps("nothing") == {}
