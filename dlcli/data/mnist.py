@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
 from dlcli.contracts import DataBundle, DataSource, DataSpec
-from dlcli.data.idx import read_idx
-from dlcli.data.memory import MemorySplit, stratified_holdout
+from dlcli.data.idx_images import IdxFiles, IdxImages, read_idx_images
+from dlcli.data.places import look
+from dlcli.data.splits import bundle_of, check_val_size
 from dlcli.errors import StorageError
 
 SHIPPED = Path(__file__).parent.parent / "assets" / "mnist"
@@ -58,32 +57,25 @@ class MNIST(DataSource):
     val_size: int = 5000
 
     def __post_init__(self) -> None:
-        if not 1 <= self.val_size < TRAIN_SIZE:
-            raise ValueError(f"val_size must be in 1 … {TRAIN_SIZE - 1}, got {self.val_size}")
+        check_val_size(self.val_size, TRAIN_SIZE)
 
     def load(self) -> DataBundle:
         """Reads the four files and checks them against their sha256. Raises DataError or StorageError."""
-        images, labels = self._read("train-images-idx3-ubyte"), self._read("train-labels-idx1-ubyte")
-        holdout = stratified_holdout(labels.long(), self.val_size, seed=self.split_seed)
-        test_images, test_labels = self._read("t10k-images-idx3-ubyte"), self._read("t10k-labels-idx1-ubyte")
-        return DataBundle(
-            spec=SPEC,
-            train=MemorySplit(images[holdout.rest, None], labels[holdout.rest]),
-            val=MemorySplit(images[holdout.held, None], labels[holdout.held]),
-            test=MemorySplit(test_images[:, None], test_labels),
-        )
+        images = read_mnist(self.root)
+        return bundle_of(SPEC, images.train, images.test, val_size=self.val_size, split_seed=self.split_seed)
 
-    def _read(self, name: str) -> Tensor:
-        return read_idx(self._find(name), sha256=SHA256[name])
 
-    def _find(self, name: str) -> Path:
-        """The file of that name, plain or .gz, in the root or in torchvision's folders under it."""
-        root = SHIPPED if self.root is None else Path(self.root).expanduser()
-        for folder in (root, root / "raw", root / "MNIST" / "raw"):
-            for path in (folder / name, folder / f"{name}.gz"):
-                if path.is_file():
-                    return path
-        raise StorageError(
-            f"no {name} or {name}.gz in {root} or its MNIST/raw",
-            hint="point data.root at the folder with the four MNIST files, or leave it out: they ship with dlcli",
-        )
+def read_mnist(root: str | None) -> IdxImages:
+    """Reads the published images and labels from ``root``, or those that ship with dlcli. Raises DataError or StorageError."""
+    folder = SHIPPED if root is None else Path(root).expanduser()
+
+    def find(name: str) -> Path:
+        path = look([folder], [name, f"{name}.gz"], subfolders=("raw", "MNIST/raw"))
+        if path is None:
+            raise StorageError(
+                f"no {name} or {name}.gz in {folder} or its MNIST/raw",
+                hint="point data.root at the folder with the four MNIST files, or leave it out: they ship with dlcli",
+            )
+        return path
+
+    return read_idx_images(IdxFiles(sha256=SHA256), find)

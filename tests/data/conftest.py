@@ -1,11 +1,13 @@
-"""Real photos to test with: pieces of the two that come with scikit-learn."""
+"""Real photos to test with, pieces of the two that come with scikit-learn; and IDX files."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 
@@ -35,5 +37,15 @@ def photo_folder(photos) -> Callable[..., Path]:
                 photo.crop((left, top, left + width, top + height)).save(root / folder / f"{each:03}.jpg", quality=90)
                 number += 1
         return root
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def idx() -> Callable[[torch.Tensor], bytes]:
+    """``idx(values) → content``: the IDX file that holds uint8 values."""
+
+    def make(values: torch.Tensor) -> bytes:
+        return struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape) + values.numpy().tobytes()
 
     return make

@@ -103,3 +103,15 @@ def test_a_missing_file_is_a_storage_error_that_names_it(tmp_path):
 def test_a_folder_is_a_storage_error(tmp_path):
     with pytest.raises(StorageError, match="cannot read"):
         read_idx(tmp_path, sha256="")
+
+
+def test_the_shape_is_checked_where_no_digest_is_known(write):
+    assert read_idx(write(CONTENT), sha256=None, shape=(2, 3, 4)).shape == (2, 3, 4)
+    with pytest.raises(DataError, match=r"holds values of shape \(2, 3, 4\), expected \(2, 12\)"):
+        read_idx(write(CONTENT), sha256=None, shape=(2, 12))
+
+
+def test_a_packed_file_far_larger_than_its_shape_is_not_unpacked_whole(write):
+    bomb = gzip.compress(CONTENT + bytes(200_000_000))
+    with pytest.raises(DataError, match="41 bytes, expected 40"):
+        read_idx(write(bomb), sha256=None, shape=(2, 3, 4))
