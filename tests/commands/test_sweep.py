@@ -116,7 +116,8 @@ def test_an_experiment_that_sweeps_by_itself_needs_no_flag(dl, tmp_path):
     (tmp_path / "own" / "experiment").mkdir(parents=True)
     text = (
         "# @package _global_\n# two kinds of net\ndefaults:\n  - override /data: digits\n  - override /model: mlp\n"
-        "hydra:\n  sweeper:\n    params:\n      model.dropout: 0,0.2,0.5\n      seed: 0,1\nlimit_train: 100\ntrainer:\n  epochs: 2\n"
+        "hydra:\n  sweeper:\n    params:\n      model.dropout: 0,0.2,0.5\n      seed: 0,1\n"
+        "limit_train: 100\ntrainer:\n  epochs: 2\n"
     )
     (tmp_path / "own" / "experiment" / "few.yaml").write_text(text)
     answer = dl("train", "few", "--config-dir", str(tmp_path / "own"))
