@@ -15,13 +15,16 @@ from dlcli.classifier import predicted_classes, probabilities
 from dlcli.commands.baselines import baseline_metrics, comparison
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import CrossValidation
+from dlcli.commands.lr_find import picture_of_range_test
 from dlcli.commands.models import load_weights, newest_good
 from dlcli.commands.session import finished
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, run_fit
+from dlcli.commands.watching import show_watched
 from dlcli.config.schema import Invocation
 from dlcli.contracts import Metric, Predictions, Split
 from dlcli.engine.evaluate import evaluate, joined
+from dlcli.engine.reports import NonFiniteError
 from dlcli.engine.state import Progress
 from dlcli.errors import DataError, StorageError
 from dlcli.metrics.intervals import wilson
@@ -56,7 +59,11 @@ def fit_and_conclude(
     What says it then is the ``estimate`` of the folds, if there were any.
     """
     started = time.perf_counter()
-    training = run_fit(run, job, progress, talk=talk, flag=flag)
+    try:
+        training = run_fit(run, job, progress, talk=talk, flag=flag)
+    except NonFiniteError:
+        show_watched(run, read_metrics(run), talk)
+        raise
     flag.check()
     test_started = time.perf_counter()
     _take_best(run, job, progress, talk)
@@ -76,7 +83,8 @@ def fit_and_conclude(
         metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
     lines = read_metrics(run)
     drawing_started = time.perf_counter()
-    files = {"curves": run.write("plots/curves.png", plots.training_curves(lines))}
+    files = {"curves": run.write("plots/curves.png", plots.training_curves(lines)), **picture_of_range_test(run)}
+    files |= show_watched(run, lines, talk)
     ended = time.perf_counter()
     result = finished(run, invocation, seconds=ended - started, metrics=metrics, files=files)
     figure = f"{terminal.interval(metrics[f'{split}/accuracy'])} (n = {len(predictions.targets)})"

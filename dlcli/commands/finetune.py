@@ -9,6 +9,7 @@ import torch
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
+from dlcli.commands.lr_find import find_rate
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import catching_signals
@@ -63,6 +64,8 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
             fast_dev_run=settings.fast_dev_run,
         ) as run:
             announce(run, job, talk)
+            if settings.lr_find:
+                find_rate(run, job, talk=talk, flag=flag)
             return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag)
 
 

@@ -16,6 +16,7 @@ from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import after_folds, cross_validate, on_all_rows, resumed_folds
 from dlcli.commands.dry_run import dry_run
+from dlcli.commands.lr_find import find_rate
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_other_data
 from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import catching_signals
@@ -57,6 +58,8 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
                 found = cross_validate(settings, run, device=device, talk=talk, flag=flag)
                 job = replace(_job(after_folds(settings, found), None, device, talk), calibration=found.calibration)
             announce(run, job, talk)
+            if settings.lr_find:
+                find_rate(run, job, talk=talk, flag=flag)
             return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag, estimate=found)
 
 

@@ -16,6 +16,7 @@ from dlcli.classifier import Classifier
 from dlcli.commands.console import Bar, Talk
 from dlcli.commands.models import load_weights
 from dlcli.commands.signals import StopFlag
+from dlcli.commands.watching import log_watched
 from dlcli.config.build import build
 from dlcli.config.schema import SPLITS, FitSettings
 from dlcli.contracts import DataBundle, DataSource, Objective, Predictions, Split
@@ -24,6 +25,7 @@ from dlcli.engine.device import check_precision, memory_errors, place
 from dlcli.engine.fit import fit
 from dlcli.engine.reports import EpochReport, NonFiniteError, SaveDue, StepReport
 from dlcli.engine.state import Parts, Plan, Progress
+from dlcli.engine.watch import Watch
 from dlcli.errors import DataError, DlcliError, Interrupted, UsageError
 from dlcli.losses.supervised import Supervised
 from dlcli.metrics.accuracy import accuracy
@@ -128,6 +130,7 @@ def prepare(
         score=_score,
         device=device,
         average=WeightAverage(model, decay=trainer.ema) if trainer.ema is not None else None,
+        observer=Watch(optimizer, every=plan.log_every) if trainer.watch else None,
     )
     return Job(parts, plan, bundle, node)
 
@@ -221,6 +224,7 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
     if isinstance(report, StepReport):
         run.log({**line, "split": "train", "name": "loss", "value": report.loss, **clock})
         run.log({**line, "split": "train", "name": "lr", "value": report.learning_rate, **clock})
+        log_watched(run, job.parts, {**line, **clock})
         epoch = f"epoch {report.epoch + 1}/{job.plan.epochs}"
         bar.at(report.step, f"{epoch} · loss {report.loss:.3f} · accuracy {100 * report.accuracy:.1f} % · {speed:,.0f}/s")
         return

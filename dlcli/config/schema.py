@@ -37,6 +37,7 @@ class TrainerSettings:
     save_every: int | None
     log_every: int
     monitor: Literal["val/accuracy", "val/loss", "last"]
+    watch: bool = False
 
     def __post_init__(self) -> None:
         for key in ("epochs", "batch_size", "eval_batch_size", "accumulate", "patience", "save_every", "log_every"):
@@ -72,6 +73,7 @@ class FitSettings(Settings):
     limit_train: int | float | None
     overfit: int | None
     fast_dev_run: bool
+    lr_find: bool = False
     data: Node
     augment: Node
     loss: Node

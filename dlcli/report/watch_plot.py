@@ -137,7 +137,8 @@ def watch_words(lines: Sequence[Line]) -> list[str]:
             worst = max(latest, key=lambda layer: latest[layer])
             help_ = f"; {cure} would help" if latest[worst] >= _MANY_IDLE else ""
             units = "units" if what == "dead" else "values"
-            words.append(f"at most {100 * latest[worst]:.0f} % of a layer's {units} are {share} ({_short(worst)}){help_}")
+            most = f"at most {100 * latest[worst]:.0f} %" if latest[worst] >= 0.01 else "less than 1 %"
+            words.append(f"{most} of a layer's {units} are {share} ({_short(worst)}){help_}")
     return words
 
 
