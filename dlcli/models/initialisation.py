@@ -52,6 +52,8 @@ def initialise(module: nn.Module, scheme: Init) -> None:
         return
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            if layer.weight.is_meta:  # holds no numbers; torch would import seconds' worth of modules to draw none
+                continue
             _SCHEMES[scheme](layer.weight)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)

@@ -73,6 +73,41 @@ def norm1d(name: str, channels: int, *, momentum: float = 0.1) -> nn.Module:
     return _pick(_NORMS_1D, name, "norm")(channels, momentum)
 
 
+def conv_block(
+    inputs: int,
+    outputs: int,
+    *,
+    kernel_size: int = 3,
+    stride: int = 1,
+    pool: int = 1,
+    activation: str = "relu",
+    norm: str = "batch",
+    norm_momentum: float = 0.1,
+) -> nn.Sequential:
+    """Returns convolution → max-pool → norm → activation, for maps (N, C, H, W).
+
+    Pooling comes first because norm and activation then work on fewer pixels; max-pooling before or after a
+    non-decreasing activation gives the same. The convolution has a bias only without a norm, which brings one.
+
+    Args:
+        inputs, outputs: channels.
+        kernel_size: in pixels; padding is half a kernel, so odd kernels at stride 1 keep the size.
+        stride: in pixels.
+        pool: max-pool factor; 1 is none.
+        activation, norm: by name.
+        norm_momentum: see :func:`norm2d`.
+
+    Raises:
+        ValueError: there is no such activation or norm.
+    """
+    block = nn.Sequential()
+    block.add_module("conv", nn.Conv2d(inputs, outputs, kernel_size, stride, kernel_size // 2, bias=norm == "none"))
+    block.add_module("pool", nn.MaxPool2d(pool) if pool > 1 else nn.Identity())
+    block.add_module("norm", norm2d(norm, outputs, momentum=norm_momentum))
+    block.add_module("activation", _pick(_ACTIVATIONS, activation, "activation")())
+    return block
+
+
 def _groups(channels: int) -> int:
     return math.gcd(8, channels)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from dlcli.contracts import DataSpec
 from dlcli.models import layers
+from dlcli.models.checks import check_at_least, check_dropout, check_image, check_momentum
 from dlcli.models.heads import output_count
 from dlcli.models.initialisation import Init, initialise
 from dlcli.models.layers import Activation, Norm
@@ -19,9 +20,8 @@ _SMALLEST_IMAGE = 8
 class SmallCNN(nn.Module):
     """Convolution blocks, adaptive max-pool, linear head; for images of at least 8 x 8 pixels with any channels.
 
-    A block is convolution → max-pool → norm → activation. Pooling comes first because the later layers then work on
-    fewer pixels; max-pooling before or after a non-decreasing activation gives the same. The four lists have one entry
-    per block. On 28 x 28 images the defaults keep 7 x 7 maps in the last block, enough for a class activation map, and
+    A block is convolution → max-pool → norm → activation, :func:`dlcli.models.layers.conv_block`. The four lists have one
+    entry per block. On 28 x 28 images the defaults keep 7 x 7 maps in the last block, enough for a class activation map, and
     come to 26,234 parameters for MNIST. On CPUs channels-last inputs or weights halve the time of a step.
 
     Weights are drawn from torch's global generator alone.
@@ -63,16 +63,22 @@ class SmallCNN(nn.Module):
         super().__init__()
         blocks = _blocks(widths=widths, kernel_sizes=kernel_sizes, strides=strides, pools=pools)
         _check_image(spec.shape, blocks)
-        if final_pool < 1:
-            raise ValueError(f"final_pool must be at least 1, got {final_pool}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
-        if not 0 < norm_momentum <= 1:
-            raise ValueError(f"norm_momentum must be in (0, 1], got {norm_momentum}")
+        check_at_least("final_pool", final_pool, 1)
+        check_dropout(dropout)
+        check_momentum(norm_momentum)
         channels = [spec.shape[0], *widths]
         self.features = nn.Sequential(
             *(
-                block.build(inputs, layers.norm2d(norm, block.width, momentum=norm_momentum), layers.activation(activation))
+                layers.conv_block(
+                    inputs,
+                    block.width,
+                    kernel_size=block.kernel_size,
+                    stride=block.stride,
+                    pool=block.pool,
+                    activation=activation,
+                    norm=norm,
+                    norm_momentum=norm_momentum,
+                )
                 for inputs, block in zip(channels, blocks, strict=False)
             )
         )
@@ -96,17 +102,6 @@ class _Block:
     stride: int
     pool: int
 
-    def build(self, inputs: int, norm: nn.Module, activation: nn.Module) -> nn.Sequential:
-        """Returns the block for ``inputs`` channels."""
-        bias = isinstance(norm, nn.Identity)
-        convolution = nn.Conv2d(inputs, self.width, self.kernel_size, self.stride, self.kernel_size // 2, bias=bias)
-        block = nn.Sequential()
-        block.add_module("conv", convolution)
-        block.add_module("pool", nn.MaxPool2d(self.pool) if self.pool > 1 else nn.Identity())
-        block.add_module("norm", norm)
-        block.add_module("activation", activation)
-        return block
-
     def size_after(self, size: int) -> int:
         """Pixels along one side of the block's output, for ``size`` of its input."""
         return ((size + 2 * (self.kernel_size // 2) - self.kernel_size) // self.stride + 1) // self.pool
@@ -126,9 +121,7 @@ def _blocks(**lists: Sequence[int]) -> list[_Block]:
 
 def _check_image(shape: tuple[int, ...], blocks: Sequence[_Block]) -> None:
     """Raises ValueError where an example is no image, is too small, or shrinks to nothing on its way."""
-    if len(shape) != 3 or min(shape[1:]) < _SMALLEST_IMAGE:
-        raise ValueError(f"SmallCNN needs images (C, H, W) of at least {_SMALLEST_IMAGE} x {_SMALLEST_IMAGE} pixels, got {shape}")
-    side = min(shape[1:])
+    side = min(check_image("SmallCNN", shape, smallest=_SMALLEST_IMAGE)[1:])
     for number, block in enumerate(blocks, 1):
         side = block.size_after(side)
         if side < 1:

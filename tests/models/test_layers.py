@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from dlcli.models.layers import activation, norm1d, norm2d
+from dlcli.models.layers import activation, conv_block, norm1d, norm2d
 
 INPUTS = torch.tensor([-2.0, -0.5, 0.0, 0.5, 2.0], dtype=torch.float64)
 FORMULAS = {
@@ -79,3 +79,18 @@ def test_momentum_is_the_share_of_the_newest_batch_in_the_running_mean(make, sha
     layer = make("batch", 3, momentum=0.4)
     layer(torch.ones(shape) * 5)
     assert layer.running_mean.tolist() == pytest.approx([2.0] * 3)
+
+
+def test_a_conv_block_is_convolution_pool_norm_activation():
+    block, inputs = (
+        conv_block(3, 5, kernel_size=5, stride=2, pool=2, activation="gelu", norm_momentum=0.3),
+        torch.randn(4, 3, 17, 17),
+    )
+    assert (block.conv.padding, block.conv.bias, block.norm.momentum) == ((2, 2), None, 0.3)
+    pooled = nn.functional.max_pool2d(nn.functional.conv2d(inputs, block.conv.weight, stride=2, padding=2), 2)
+    expected = nn.functional.gelu(nn.functional.batch_norm(pooled, None, None, training=True))
+    assert torch.allclose(block(inputs), expected, atol=1e-5)
+
+
+def test_a_conv_block_without_norm_has_a_bias():
+    assert conv_block(3, 5, norm="none").conv.bias is not None
