@@ -1,0 +1,142 @@
+"""The usual augmentations of images, in one fixed order, each of them off unless asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from dlcli.augment.affine import draw_maps, warp
+from dlcli.augment.color import brightness, contrast, saturation
+from dlcli.augment.crop import PadMode, draw_corners, draw_parts, padded_crop, resized_crop
+from dlcli.augment.erase import cutout_, draw_holes, draw_middles, erase
+from dlcli.augment.flip import draw_flips, flip_
+from dlcli.augment.mixing import mix
+from dlcli.augment.randaugment import LARGEST, RANDAUGMENT, TRIVIAL, carry_out, draw_randaugment, draw_trivial
+from dlcli.contracts import Augment, Batch, DataSpec
+from dlcli.randomness import SampleKeys
+
+Policy = Literal["none", "randaugment", "trivial"]
+# What values may be, in words, each with its names and its test.
+_RANGES: Mapping[str, tuple[tuple[str, ...], Callable[[float], bool]]] = {
+    "at least 0": (("crop", "cutout", "mixup", "cutmix"), lambda value: value >= 0),
+    "at least 1": (("operations",), lambda value: value >= 1),
+    "in [0, 1]": (("flip", "translate", "jitter", "erase"), lambda value: 0 <= value <= 1),
+    "in [0, 1)": (("scale",), lambda value: 0 <= value < 1),
+    "in (0, 1]": (("resized_crop",), lambda value: 0 < value <= 1),
+    "in [0, 180]": (("degrees",), lambda value: 0 <= value <= 180),
+    "in [0, 90)": (("shear",), lambda value: 0 <= value < 90),
+    f"in [0, {LARGEST}]": (("magnitude",), lambda value: 0 <= value <= LARGEST),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standard(Augment):
+    """Geometry (crop, resized crop, flip, affine), then colour (jitter, policy), then holes (cutout, erase), then mixing.
+
+    Every example has its own draws at every step. All of it runs in whole batches, where the images are; only a policy waits for
+    the device, once. With every value at its neutral one, which is the default, nothing is changed or copied.
+
+    Args:
+        spec: the data's. Holes get its mean colour, which a model that standardises its inputs sees as 0.
+        crop: pixels of padding on every side, out of which a window of the image's size is cut.
+        crop_mode: what is padded with, "zero" or "reflect".
+        resized_crop: smallest share of the area in a part that is enlarged to the whole image, in (0, 1]; 1 is off.
+        flip: probability of exchanging left and right.
+        degrees, translate, scale, shear: largest rotation (degrees), shift (share of the side), change of size (the factor is
+            in 1 ± scale) and shear (degrees).
+        jitter: brightness, contrast and saturation each change by a factor in 1 ± jitter.
+        policy: operations drawn at random: "none", "randaugment" or "trivial" (TrivialAugment, wide).
+        operations, magnitude: of RandAugment: how many for each example, and how strong, in [0, 30].
+        cutout: side of a square hole, in pixels.
+        erase: probability of a rectangular hole (random erasing).
+        mixup, cutmix: α of Beta(α, α), the share an example keeps; with both, each example gets one of them.
+
+    Raises:
+        ValueError: a value out of its range, or data that are not images.
+    """
+
+    spec: DataSpec
+    crop: int = 0
+    crop_mode: PadMode = "zero"
+    resized_crop: float = 1.0
+    flip: float = 0.0
+    degrees: float = 0.0
+    translate: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    jitter: float = 0.0
+    policy: Policy = "none"
+    operations: int = 2
+    magnitude: float = 9.0
+    cutout: int = 0
+    erase: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        for words, (names, allowed) in _RANGES.items():
+            for name in names:
+                if not allowed(getattr(self, name)):
+                    raise ValueError(f"{name} must be {words}, got {getattr(self, name)}")
+        for name, choices in (("crop_mode", get_args(PadMode)), ("policy", get_args(Policy))):
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
+        if self.spec.kind != "image" or len(self.spec.shape) != 3:
+            raise ValueError(
+                f"only images can be cropped, turned and mixed, and {self.spec.name} is no set of images; use augment=none"
+            )
+        smallest = min(self.spec.shape[1:])
+        if self.crop_mode == "reflect" and self.crop >= smallest:
+            raise ValueError(f"crop must be below the image's smaller side, {smallest}, with crop_mode=reflect, got {self.crop}")
+
+    def __call__(self, inputs: Tensor, *, rng: SampleKeys, step: int) -> Tensor:
+        """Returns augmented images (N, C, H, W), in their memory format; mixing is left to :meth:`batch`."""
+        if not len(inputs):
+            return inputs
+        images, size = self._colored(self._moved(inputs, rng, step), rng, step), (inputs.shape[2], inputs.shape[3])
+        if self.cutout:
+            own = images.clone() if images is inputs else images
+            images = cutout_(own, draw_middles(rng, step, size), side=self.cutout, value=self._mean_color(images))
+        if self.erase:
+            holes = draw_holes(rng, step, probability=self.erase, size=size)
+            images = erase(images, holes, value=self._mean_color(images))
+        return images
+
+    def batch(self, batch: Batch, *, rng: SampleKeys, step: int) -> Batch:
+        """Returns the augmented batch; with mixup or cutmix its targets are the share of each class, float32 (N, P)."""
+        changed = super().batch(batch, rng=rng, step=step)
+        if not self.mixup and not self.cutmix:
+            return changed
+        return mix(changed, classes=len(self.spec.classes), mixup=self.mixup, cutmix=self.cutmix, rng=rng, step=step)
+
+    def _moved(self, inputs: Tensor, rng: SampleKeys, step: int) -> Tensor:
+        images, size = inputs, (inputs.shape[2], inputs.shape[3])
+        if self.crop:
+            images = padded_crop(images, draw_corners(rng, step, self.crop), pixels=self.crop, mode=self.crop_mode)
+        if self.resized_crop < 1:
+            images = resized_crop(images, draw_parts(rng, step, smallest=self.resized_crop, size=size))
+        if self.flip:
+            images = flip_(images.clone() if images is inputs else images, draw_flips(rng, step, self.flip))
+        if self.degrees or self.translate or self.scale or self.shear:
+            shares = {name: getattr(self, name) for name in ("degrees", "translate", "scale", "shear")}
+            images = warp(images, draw_maps(rng, step, size=size, **shares))
+        return images
+
+    def _colored(self, images: Tensor, rng: SampleKeys, step: int) -> Tensor:
+        if self.jitter:
+            for name, change in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation)):
+                images = change(images, rng.uniform(f"augment/{name}", step, low=1 - self.jitter, high=1 + self.jitter))
+        if self.policy == "randaugment":
+            choices = draw_randaugment(rng, step, operations=self.operations, magnitude=self.magnitude)
+            images = carry_out(images, choices, RANDAUGMENT)
+        elif self.policy == "trivial":
+            images = carry_out(images, draw_trivial(rng, step), TRIVIAL)
+        return images
+
+    def _mean_color(self, images: Tensor) -> Tensor:
+        """One value per channel, (C,); ``torch.tensor(…, device=…)`` would wait for the device."""
+        return torch.tensor(self.spec.mean, dtype=images.dtype).to(images.device, non_blocking=True)
