@@ -159,7 +159,7 @@ def _refuse_what_is_no_class(sheet: Sheet, target: str, counts: Counter[str]) ->
 
 def _with_positive_last(names: list[str], counts: Counter[str], positive: str | None, target: str) -> tuple[list[str], str]:
     """The two class names, the positive one last, and how it was chosen."""
-    how = "as data.positive says"
+    how = "as given"
     if positive is not None and positive not in names:
         near = did_you_mean(positive, names) or f"; expected {names[0]} or {names[1]}"
         raise UsageError(f"data.positive={positive}: '{target}' has no such class{near}", hint=f"data.positive={names[1]}")

@@ -162,4 +162,5 @@ def _repeated(splits: dict[str, MemorySplit]) -> list[str]:
     known = set(keys(splits["train"]))
     counts = {part: sum(row in known for row in keys(split)) for part, split in splits.items() if part != "train"}
     found = [f"{count} of {part}" for part, count in counts.items() if count]
-    return [f"rows that are in train too, all cells alike: {', '.join(found)}; they make the test look easier"] if found else []
+    copies = "if they are copies of an example, its figures look better than they are"
+    return [f"rows that are in train too, all cells alike: {', '.join(found)}; {copies}"] if found else []
