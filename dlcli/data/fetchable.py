@@ -95,10 +95,10 @@ def stays_inside(name: str) -> bool:
     return not hostile and not PurePosixPath(name).is_absolute() and not {"", ".", ".."} & set(parts)
 
 
-def digest_of(content: Path | bytes, *, like: str) -> str:
+def digest_of(content: Path | bytes | bytearray, *, like: str) -> str:
     """Returns the digest of a file or of bytes, of the kind that ``like`` is: sha256 (64 digits) or md5 (32). Raises OSError."""
     running = hasher(like)
-    if isinstance(content, bytes):
+    if not isinstance(content, Path):
         running.update(content)
         return running.hexdigest()
     with content.open("rb") as file:
