@@ -24,11 +24,12 @@ _SHOWN = ("quiet", "json", "open", "dry_run", "debug")
 
 def run_verb(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
     """Runs a verb as typed and returns its results. Raises DlcliError."""
-    from dlcli.config.catalog import group_of_word
+    from dlcli.config.catalog import group_of_word, override_key
 
     bare, overrides = split_words(words)
     if bare is not None:
-        overrides = [f"{group_of_word(verb, bare, user=values['config_dir'])}={bare}", *overrides]
+        group = group_of_word(verb, bare, user=values["config_dir"])
+        overrides = [f"{override_key(group)}={bare}", *overrides]
     elif verb == "train" and values.get("resume") is None and (kind := kind_of(values)) is not None:
         overrides = [f"experiment={EXPERIMENTS[kind]}", *overrides]
     with trusting(values["trust"]):

@@ -20,6 +20,7 @@ from dlcli.commands.lr_find import find_rate
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_other_data
 from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import catching_signals
+from dlcli.commands.study import run_study
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
 from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
@@ -37,6 +38,8 @@ RESUMABLE_KEYS = ("trainer.max_time", "device")
 
 def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
     """Trains a model and tests it; returns the result, or None for ``--dry-run``."""
+    if settings.study is not None:
+        return run_study(settings, invocation)
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
     if settings.folds is not None:

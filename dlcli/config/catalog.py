@@ -11,7 +11,7 @@ from dlcli.errors import UsageError, nearest, suggestion
 
 # The groups whose entries can be the first bare word after a verb, in the order they are looked at.
 WORD_GROUPS = {
-    "train": ("experiment",),
+    "train": ("experiment", "study/train"),
     "evaluate": (),
     "finetune": (),
     "attack": ("attack", "study/attack"),
@@ -26,7 +26,7 @@ LISTED = {
     "losses": ("loss",),
     "attacks": ("attack",),
     "explainers": ("explainer",),
-    "studies": ("study/attack", "study/explain"),
+    "studies": ("study/train", "study/attack", "study/explain"),
 }
 
 
@@ -65,6 +65,11 @@ def description(path: Path) -> str:
             if text and not text.startswith("#"):
                 break
     return ""
+
+
+def override_key(group: str) -> str:
+    """Returns what stands before ``=`` to choose an entry of ``group``: every verb's studies have the key ``study``."""
+    return f"{group}@study" if group.startswith("study/") else group
 
 
 def group_of_word(verb: str, word: str, *, user: str | None = None) -> str:

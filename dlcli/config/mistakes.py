@@ -17,7 +17,7 @@ from dlcli.config.schema import Settings, settings_of
 from dlcli.config.values import near_key
 from dlcli.errors import ConfigError, did_you_mean
 
-COMPONENTS = ("data", "augment", "model", "loss", "optimizer", "scheduler", "adversary", "attack", "explainer")
+COMPONENTS = ("data", "augment", "model", "loss", "optimizer", "scheduler", "adversary", "attack", "explainer", "study")
 
 
 def collect(verb: str, overrides: Sequence[str], config_dir: str | None) -> list[str]:

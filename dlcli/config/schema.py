@@ -97,6 +97,7 @@ class TrainSettings(FitSettings):
 
     model: Node
     adversary: Node | None = None
+    study: Node | None = None
     start_from: str | None
     cv: int | str | None
 

@@ -50,9 +50,10 @@ class RunInfo:
 
     @property
     def holds_model(self) -> bool:
-        """Whether later verbs may take this run as ``latest``: finished, and no dry attempt, fold or trial."""
+        """Whether later verbs may take this run as ``latest``: finished, and no dry attempt, trial or study."""
         own = self.information
-        return self.state == "finished" and self.verb in MODEL_VERBS and not own.get("fast_dev_run") and not own.get("sweep")
+        tried = own.get("fast_dev_run") or own.get("sweep")
+        return self.state == "finished" and self.verb in MODEL_VERBS and not tried and bool(checkpoint_names(self.path))
 
 
 def read_run(path: Path) -> RunInfo:

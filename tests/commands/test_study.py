@@ -1,0 +1,35 @@
+"""A study is a run without a model: it has figures and pictures, and no later verb takes it for one."""
+
+from __future__ import annotations
+
+import json
+
+
+def test_a_study_leaves_a_run_with_its_figures_and_picture(dl, tmp_path):
+    answer = dl("train", "optimizer_study", "study.steps=20", "study.starts=5")
+    assert answer.code == 0, answer.err
+    (run,) = [path.parent for path in (tmp_path / "runs" / "train" / "optimizer_study").glob("*/result.json")]
+    metrics = json.loads((run / "result.json").read_text())["metrics"]
+    assert metrics["study/stuck/adam"]["n"] == 5
+    assert (run / "plots" / "walks.png").read_bytes().startswith(b"\x89PNG")
+    assert "adam" in answer.err
+
+
+def test_a_study_is_not_the_newest_model(dl):
+    assert dl("train", "optimizer_study", "study.steps=5", "--quiet").code == 0
+    answer = dl("evaluate", "--limit", "50")
+    assert answer.code == 0, answer.err
+    assert "using the shipped model builtin:mnist" in answer.err
+
+
+def test_a_dry_run_of_a_study_writes_nothing(dl, tmp_path):
+    answer = dl("train", "optimizer_study", "--dry-run")
+    assert answer.code == 0, answer.err
+    assert "styblinski_tang" in answer.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_wrong_key_of_a_study_is_one_line(dl):
+    answer = dl("train", "optimizer_study", "study.momentum=2")
+    assert answer.code == 2
+    assert "study.momentum must be in [0, 1), got 2" in answer.err
