@@ -14,7 +14,6 @@ from dlcli.data.idx_images import IdxFiles, read_idx_images
 from dlcli.data.places import find
 from dlcli.data.splits import bundle_of, check_val_size
 
-_SUBFOLDERS = ("gzip", "raw", "EMNIST/raw", "EMNIST/raw/gzip")
 # MD5 of the .gz files inside the published archive.
 _PACKED = {
     "emnist-balanced-train-images-idx3-ubyte.gz": "4041b0d6f15785d3fa35263901b5496b",
@@ -101,6 +100,7 @@ class EMNIST(DataSource):
             ),
         ),
         terms="none stated",
+        subfolders=("gzip", "raw", "EMNIST/raw", "EMNIST/raw/gzip"),
     )
 
     root: str | None = None
@@ -120,4 +120,4 @@ class EMNIST(DataSource):
         return bundle_of(spec, images.train, images.test, val_size=self.val_size, split_seed=self.split_seed, notes=images.notes)
 
     def _find(self, name: str) -> Path:
-        return find(self.published, (f"{name}.gz", name), root=self.root, subfolders=_SUBFOLDERS)
+        return find(self.published, (f"{name}.gz", name), root=self.root)

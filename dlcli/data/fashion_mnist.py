@@ -11,7 +11,6 @@ from dlcli.data.idx_images import IdxFiles, read_idx_images, remotes
 from dlcli.data.places import find
 from dlcli.data.splits import bundle_of, check_val_size
 
-_SUBFOLDERS = ("raw", "FashionMNIST/raw")
 FILES = IdxFiles(
     sha256={
         "train-images-idx3-ubyte": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
@@ -69,8 +68,10 @@ class FashionMNIST(DataSource):
                 "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
                 "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
             },
+            files=FILES,
         ),
         terms="MIT",
+        subfolders=("raw", "FashionMNIST/raw"),
     )
 
     root: str | None = None
@@ -82,7 +83,5 @@ class FashionMNIST(DataSource):
 
     def load(self) -> DataBundle:
         """Reads the four files and checks them against their sha256. Raises DataError or StorageError."""
-        images = read_idx_images(
-            FILES, lambda name: find(self.published, (name, f"{name}.gz"), root=self.root, subfolders=_SUBFOLDERS)
-        )
+        images = read_idx_images(FILES, lambda name: find(self.published, (name, f"{name}.gz"), root=self.root))
         return bundle_of(SPEC, images.train, images.test, val_size=self.val_size, split_seed=self.split_seed)

@@ -29,6 +29,8 @@ class Remote:
         contents: of an archive that is unpacked: the files that are kept of it, by their names in it, which are also where
             they are kept, and the digest of each (sha256 or md5, told by its length). The archive itself is then not
             kept. Empty: the file is kept as it is.
+        unpacked: of a .gz file: sha256 of what it holds, where that is known; then the plain file, or one that somebody else
+            packed, is as good.
 
     Raises:
         ValueError: a name leaves the folder, a URL is of another kind, there is no digest or it is none.
@@ -40,6 +42,7 @@ class Remote:
     sha256: str | None = None
     md5: str | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
+    unpacked: str | None = None
 
     def __post_init__(self) -> None:
         for name in (self.name, *self.contents):
@@ -51,7 +54,8 @@ class Remote:
             raise ValueError(f"size must be a number of bytes of at least 1, got {self.size}")
         if not self.sha256 and not self.md5:
             raise ValueError(f"sha256 or md5 must be given for {self.name}: what is fetched is checked")
-        for kind, digest in (("sha256", self.sha256), ("md5", self.md5), *(("contents", one) for one in self.contents.values())):
+        digests = [("sha256", self.sha256), ("md5", self.md5), ("unpacked", self.unpacked)]
+        for kind, digest in (*digests, *(("contents", one) for one in self.contents.values())):
             lengths = {_DIGITS[kind]} if kind in _DIGITS else set(_DIGITS.values())
             if digest is not None and not (re.fullmatch("[0-9a-f]+", digest) and len(digest) in lengths):
                 wanted = " or ".join(map(str, sorted(lengths)))
@@ -76,11 +80,13 @@ class Published:
         name: the word after ``dl fetch``, and the folder of its files under ``$DL_DATA`` and in the user cache.
         files: all that :meth:`~dlcli.contracts.DataSource.load` needs.
         terms: licence or terms of use in a few words, as published; "none stated" where there are none.
+        subfolders: where below that folder other programs leave the files.
     """
 
     name: str
     files: tuple[Remote, ...]
     terms: str
+    subfolders: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:

@@ -82,16 +82,25 @@ def read_idx_images(files: IdxFiles, find: Callable[[str], Path]) -> IdxImages:
     return IdxImages(train, test, (note,) if unknown else ())
 
 
-def remotes(folders: Sequence[str], sizes: Mapping[str, int], digests: Mapping[str, str]) -> tuple[Remote, ...]:
+def remotes(
+    folders: Sequence[str], *, sizes: Mapping[str, int], digests: Mapping[str, str], files: IdxFiles
+) -> tuple[Remote, ...]:
     """Returns the published .gz files of a set, for :class:`~dlcli.data.fetchable.Published`.
 
     Args:
         folders: addresses that end in "/" and hold all of the files.
         sizes: bytes of each file, by name with .gz.
         digests: sha256 of each, by the same names.
+        files: what the names hold.
     """
     return tuple(
-        Remote(name=name, urls=tuple(folder + name for folder in folders), size=size, sha256=digests[name])
+        Remote(
+            name=name,
+            urls=tuple(folder + name for folder in folders),
+            size=size,
+            sha256=digests[name],
+            unpacked=files.sha256.get(name.removesuffix(".gz")),
+        )
         for name, size in sizes.items()
     )
 

@@ -11,7 +11,6 @@ from dlcli.data.idx_images import IdxFiles, read_idx_images, remotes
 from dlcli.data.places import find
 from dlcli.data.splits import bundle_of, check_val_size
 
-_SUBFOLDERS = ("raw", "KMNIST/raw")
 _PACKED = {
     "train-images-idx3-ubyte.gz": "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
     "train-labels-idx1-ubyte.gz": "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
@@ -60,8 +59,10 @@ class KMNIST(DataSource):
                 "t10k-labels-idx1-ubyte.gz": 5_120,
             },
             digests=_PACKED,
+            files=FILES,
         ),
         terms="CC BY-SA 4.0",
+        subfolders=("raw", "KMNIST/raw"),
     )
 
     root: str | None = None
@@ -74,7 +75,5 @@ class KMNIST(DataSource):
     def load(self) -> DataBundle:
         """Reads and checks the four files; mean and std are measured. Raises DataError or StorageError."""
         # The published .gz first: they are the ones that can be known again.
-        images = read_idx_images(
-            FILES, lambda name: find(self.published, (f"{name}.gz", name), root=self.root, subfolders=_SUBFOLDERS)
-        )
+        images = read_idx_images(FILES, lambda name: find(self.published, (f"{name}.gz", name), root=self.root))
         return bundle_of(SPEC, images.train, images.test, val_size=self.val_size, split_seed=self.split_seed, notes=images.notes)

@@ -34,10 +34,10 @@ def folders_of(name: str, *, root: str | None = None) -> tuple[Path, ...]:
     """Returns the folders in which the data set ``name`` is looked for, the first one first.
 
     Args:
-        root: a folder that the user named; then nothing else is looked at.
+        root: a folder that the user named; then only it is looked at, and its subfolder ``name``.
     """
     if root is not None:
-        return (Path(root).expanduser(),)
+        return (Path(root).expanduser(), Path(root).expanduser() / name)
     found = [own_folder(name)]
     with contextlib.suppress(StorageError):
         found.append(user_cache() / "data" / name)
@@ -55,26 +55,25 @@ def look(folders: Iterable[Path], names: Iterable[str], *, subfolders: Sequence[
     return None
 
 
-def find(published: Published, names: Sequence[str], *, root: str | None, subfolders: Sequence[str] = ()) -> Path:
+def find(published: Published, names: Sequence[str], *, root: str | None) -> Path:
     """Returns the file of a data set: the first of ``names`` (plain or packed) that lies where it is looked for.
 
     Args:
         root: a folder that the user named, or None.
-        subfolders: where other programs put the files below such a folder.
 
     Raises:
         StorageError: none is there; the message says what is missing, where it was looked for, and how to supply it.
     """
-    path = look(folders_of(published.name, root=root), names, subfolders=subfolders)
+    path = look(folders_of(published.name, root=root), names, subfolders=published.subfolders)
     if path is None:
-        raise missing(published, names, root=root, subfolders=subfolders)
+        raise missing(published, names, root=root)
     return path
 
 
-def missing(published: Published, names: Sequence[str], *, root: str | None, subfolders: Sequence[str] = ()) -> StorageError:
+def missing(published: Published, names: Sequence[str], *, root: str | None) -> StorageError:
     """Returns the error that says that ``names`` are not where they are looked for, and three ways to supply them."""
     folders = folders_of(published.name, root=root)
-    within = f", also in {', '.join(subfolders)} below" if subfolders else ""
+    within = f", also in {', '.join(published.subfolders)} below" if published.subfolders else ""
     return StorageError(
         f"{published.name} is not here: there is no {' or '.join(names)}; {readable(published.size)} to download in all\n"
         f"looked in {' and '.join(map(str, folders))}{within}",

@@ -82,6 +82,10 @@ def test_another_number_of_images_is_a_data_error(write, contents):
 
 
 def test_a_file_is_had_from_every_address_under_its_name():
-    (one,) = remotes(("https://a.org/x/", "https://b.org/"), {"images.gz": 5}, {"images.gz": "ab" * 32})
+    files = replace(SMALL, sha256={"images": "cd" * 32})
+    (one,) = remotes(
+        ("https://a.org/x/", "https://b.org/"), sizes={"images.gz": 5}, digests={"images.gz": "ab" * 32}, files=files
+    )
     assert one.urls == ("https://a.org/x/images.gz", "https://b.org/images.gz")
     assert (one.name, one.size, one.digest) == ("images.gz", 5, "ab" * 32)
+    assert one.unpacked == "cd" * 32

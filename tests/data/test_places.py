@@ -10,6 +10,7 @@ SET = Published(
     name="letters",
     files=(Remote(name="images.gz", urls=("https://example.org/images.gz",), size=31_000_000, md5="ab" * 16),),
     terms="none stated",
+    subfolders=("raw",),
 )
 
 
@@ -50,6 +51,8 @@ def test_a_given_root_comes_alone_then_dl_data_then_the_cache(monkeypatch, tmp_p
     assert places.find(SET, ["images.gz"], root=None) == chosen
     with pytest.raises(StorageError):
         places.find(SET, ["images.gz"], root=str(tmp_path))
+    below = put(tmp_path / "letters" / "images.gz")
+    assert places.find(SET, ["images.gz"], root=str(tmp_path)) == below
     given = put(tmp_path / "images.gz")
     assert places.find(SET, ["images.gz"], root=str(tmp_path)) == given
 
@@ -71,7 +74,7 @@ def test_a_folder_of_that_name_is_no_file(tmp_path):
 def test_what_is_missing_is_said_with_its_size_where_it_was_looked_for_and_three_ways_to_supply_it(monkeypatch, tmp_path):
     monkeypatch.setenv("DL_DATA", str(tmp_path / "all"))
     with pytest.raises(StorageError) as caught:
-        places.find(SET, ["images", "images.gz"], root=None, subfolders=("raw",))
+        places.find(SET, ["images", "images.gz"], root=None)
     said = f"{caught.value.message}\n{caught.value.hint}"
     assert len(said.splitlines()) <= 8
     for part in ("no images or images.gz", "31.0 MB", f"{tmp_path / 'all' / 'letters'} and {tmp_path / 'cache'}", "in raw below"):
