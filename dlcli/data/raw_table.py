@@ -100,7 +100,11 @@ def _check_names(sheet: Sheet, target: str, lists: Mapping[str, Sequence[str]]) 
         for name in names:
             if name not in sheet.header:
                 near = did_you_mean(name, sheet.header) or f"; it has {named(sheet.header)}"
-                raise UsageError(f"data.{key}={name}: {sheet.source} has no such column{near}")
+                numbers = sum(number(each) is not None for each in sheet.header)
+                hint = (
+                    "its first line looks like a row: put the column names above it" if 2 * numbers > len(sheet.header) else None
+                )
+                raise UsageError(f"data.{key}={name}: {sheet.source} has no such column{near}", hint=hint)
     seen: dict[str, str] = {target: "target"}
     for key, names in lists.items():
         for name in names:

@@ -13,9 +13,10 @@ from dlcli.errors import did_you_mean
 
 BASELINES = ("majority", "logistic_regression")
 _SMALLEST = 1e-12  # the probability of a class that train lacks
-# A fit on more cells than this (rows · columns · classes) stops after fewer steps: seconds, not minutes.
+# A fit on more cells than this (rows · columns · classes) stops after 30 steps: on HOG features of MNIST 4 s and 97.6 % on
+# one core, as after 100 steps and 15 s.
 _MANY_CELLS = 50_000_000
-_STEPS, _FEW_STEPS = 5000, 100
+_STEPS, _FEW_STEPS = 5000, 30
 
 
 def baseline_logits(name: str, train_inputs: Tensor, train_targets: Tensor, inputs: Tensor, spec: DataSpec) -> Tensor:

@@ -79,6 +79,12 @@ def test_names_that_are_not_in_the_file_are_mistakes_of_the_user(options, messag
         with_targets("yes", "no", "yes", **options)
 
 
+def test_a_file_without_a_header_is_known_by_its_numbers():
+    with pytest.raises(UsageError, match="has no such column") as caught:
+        read("5.1,3.5,setosa\n4.9,3.0,setosa\n6.3,3.3,virginica\n", target="species")
+    assert caught.value.hint == "its first line looks like a row: put the column names above it"
+
+
 def test_a_positive_class_among_three_is_refused():
     with pytest.raises(UsageError, match="has 3 classes, a positive one is for two"):
         with_targets("a", "b", "c", "a", "b", "c", positive="a")

@@ -123,6 +123,24 @@ def test_gradients_reach_the_numbers_and_leave_codes_alone():
     assert not rows.grad[:, [0, 2]].any()
 
 
+def test_gradients_are_the_same_bits_each_time_on_two_threads():
+    encoder, rows = TableEncoder(COLUMNS), ROWS.repeat(4000, 1)
+    weights = torch.randn(len(rows), encoder.features, generator=torch.Generator().manual_seed(0))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        gradients = [torch.autograd.grad((encoder(rows) * weights).sum(), encoder.weight)[0] for _ in range(8)]
+    finally:
+        torch.set_num_threads(threads)
+    assert all(torch.equal(gradients[0], other) for other in gradients)
+
+
+def test_both_ways_to_look_vectors_up_agree():
+    encoder = TableEncoder(COLUMNS)
+    places = torch.tensor([[0, 3], [5, 1]])
+    assert torch.equal(encoder._look_up(places), nn.functional.embedding(places, encoder.weight).squeeze(2))
+
+
 def test_an_mlp_learns_what_only_a_category_tells():
     torch.manual_seed(0)
     net = MLP(spec=SPEC, widths=[8], outputs=1)
