@@ -124,7 +124,7 @@ def test_gradients_reach_the_numbers_and_leave_codes_alone():
 
 
 def test_gradients_are_the_same_bits_each_time_on_two_threads():
-    encoder, rows = TableEncoder(COLUMNS), ROWS.repeat(4000, 1)
+    encoder, rows = TableEncoder(COLUMNS), ROWS.repeat(2000, 1)
     weights = torch.randn(len(rows), encoder.features, generator=torch.Generator().manual_seed(0))
     threads = torch.get_num_threads()
     torch.set_num_threads(2)
