@@ -84,6 +84,18 @@ def test_another_step_or_seed_draws_anew(values):
     assert not torch.equal(augment(images(), rng=keys(seed=1), step=3), first)
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_a_batch_of_more_than_the_caches_hold_goes_in_pieces_and_comes_out_the_same(memory_format, monkeypatch):
+    augment, inputs = Standard(spec=SPEC, **EVERYTHING), images(memory_format=memory_format)
+    whole = augment(inputs, rng=keys(), step=3)
+    for fitting in (7 * 3 * 16 * 20, 1):
+        monkeypatch.setattr("dlcli.augment.standard._FITTING", fitting)
+        result = augment(inputs, rng=keys(), step=3)
+        assert torch.equal(result, whole)
+        assert result.is_contiguous(memory_format=memory_format)
+        assert Standard(spec=SPEC)(inputs, rng=keys(), step=3) is inputs
+
+
 def test_crop_and_flip_are_those_of_the_examples_keys():
     result = Standard(spec=SPEC, crop=3, flip=0.5)(images(), rng=keys(), step=5)
     cropped = padded_crop(images(), draw_corners(keys(), 5, 3), pixels=3, mode="zero")
