@@ -23,10 +23,9 @@ def log_watched(run: Run, parts: Parts, line: Mapping[str, Any]) -> None:
 
 def show_watched(run: Run, lines: Sequence[Mapping[str, Any]], talk: Talk) -> dict[str, str]:
     """Draws and says what a watched fit saw; returns the picture's file for the result, or nothing for a fit without a watch."""
-    said = watch_words(lines)
-    if not said:
+    if not any(str(line["name"]).startswith("watch/") for line in lines):
         return {}
     talk.picture(watch_picture(lines, width=min(talk.console.width, 72)))
-    for sentence in said:
+    for sentence in watch_words(lines):
         talk.line(f"watch: {sentence}")
     return {"watch": run.write(PICTURE, watch_plot(lines))}

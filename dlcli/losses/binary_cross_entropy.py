@@ -6,7 +6,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from dlcli.losses.weights import class_weight_tensor, positive_weight_tensor
+from dlcli.losses.weights import class_weight_tensor, positive_weight_tensor, reduced
 
 
 class BinaryCrossEntropy(nn.Module):
@@ -55,13 +55,7 @@ class BinaryCrossEntropy(nn.Module):
             pos_weight = pos_weight[-1:]  # of two classes the second one is "yes"
         yes = _yes_or_no(logits, targets)
         answers = nn.functional.binary_cross_entropy_with_logits(logits, yes, pos_weight=pos_weight, reduction="none")
-        each = answers.mean(dim=1)
-        if self.weight is None:
-            return each.mean() if self.reduction == "mean" else each
-        weights = self.weight[targets] if targets.ndim == 1 else (targets * self.weight).sum(dim=1)
-        if self.reduction == "none":
-            return each * weights
-        return (each * weights).sum() / (weights.sum() if targets.ndim == 1 else len(weights))
+        return reduced(answers.mean(dim=1), targets, weight=self.weight, reduction=self.reduction)
 
 
 def _yes_or_no(logits: Tensor, targets: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from dlcli.errors import UsageError
+from dlcli.losses.weights import class_weight_tensor, reduced
 
 
 class Hinge(nn.Module):
@@ -19,13 +20,25 @@ class Hinge(nn.Module):
 
     Args:
         margin: > 0; only its ratio to the size of the weights matters.
-        reduction: "mean" over examples, or "none" (one value per example, (N,)).
+        class_weights: how much each example counts, by its class: "none", "balanced" (N / (P · n_c)), or one positive number per
+            class.
+        class_counts: training examples per class, int64 (P,); needed for "balanced".
+        reduction: "mean" over examples, weighted as in cross-entropy, or "none" (one value per example, (N,)).
 
     Raises:
-        ValueError: a value out of its range.
+        ValueError: a value out of its range, or a list whose length is not the number of classes.
     """
 
-    def __init__(self, *, margin: float = 1.0, reduction: Literal["mean", "none"] = "mean") -> None:
+    weight: Tensor | None
+
+    def __init__(
+        self,
+        *,
+        margin: float = 1.0,
+        class_weights: Literal["none", "balanced"] | list[float] = "none",
+        class_counts: Tensor | None = None,
+        reduction: Literal["mean", "none"] = "mean",
+    ) -> None:
         super().__init__()
         if not 0.0 < margin < math.inf:
             raise ValueError(f"margin must be positive and finite, got {margin}")
@@ -33,6 +46,8 @@ class Hinge(nn.Module):
             raise ValueError(f"reduction must be 'mean' or 'none', got {reduction!r}")
         self.margin = margin
         self.reduction = reduction
+        weight = class_weight_tensor(class_weights, class_counts, key="class_weights")
+        self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Returns the loss of logits (N, K) for class numbers int64 (N,). Raises UsageError for soft targets."""
@@ -44,5 +59,4 @@ class Hinge(nn.Module):
             own = targets[:, None]
             others = logits.scatter(1, own, -math.inf)
             lead = logits.gather(1, own)[:, 0] - others.amax(dim=1)
-        each = (self.margin - lead).clamp(min=0)
-        return each.mean() if self.reduction == "mean" else each
+        return reduced((self.margin - lead).clamp(min=0), targets, weight=self.weight, reduction=self.reduction)

@@ -59,6 +59,25 @@ def positive_weight_tensor(pos_weight: str | float, class_counts: Tensor | None)
     return torch.tensor([float(pos_weight)])
 
 
+def reduced(each: Tensor, targets: Tensor, *, weight: Tensor | None, reduction: str) -> Tensor:
+    """Returns each example's loss times the weight of its class, or with reduction "mean" their mean.
+
+    As in ``torch.nn.CrossEntropyLoss``, the mean is divided by the sum of the examples' weights for class numbers, and by the
+    number of examples for soft targets. There an example weighs the mean of its classes, by its shares.
+
+    Args:
+        each: one loss per example, (N,).
+        targets: class numbers int64 (N,) or soft targets (N, P).
+        weight: of each class, (P,), or None where all count the same.
+    """
+    if weight is None:
+        return each.mean() if reduction == "mean" else each
+    weights = weight[targets] if targets.ndim == 1 else (targets * weight).sum(dim=1)
+    if reduction == "none":
+        return each * weights
+    return (each * weights).sum() / (weights.sum() if targets.ndim == 1 else len(weights))
+
+
 def _counts(class_counts: Tensor | None, *, key: str) -> Tensor:
     """Returns the counts as float64. Raises ValueError where there are none, or one of them is zero."""
     if class_counts is None:

@@ -52,6 +52,12 @@ def test_the_cure_of_the_deep_sigmoid_network_shows_in_what_is_said(dl: Any) -> 
     assert "it reaches the first layer" in said["deep_relu"]
 
 
+def test_a_network_of_one_layer_has_a_picture_too(dl: Any) -> None:
+    answer = dl(*SMALL, "trainer.watch=true", "model=mlp", "model.widths=[]", "optimizer.lr=0.01")
+    assert answer.code == 0, answer.err
+    assert (newest().path / "plots" / "watch.png").is_file()
+
+
 def test_a_run_that_breaks_still_shows_what_its_layers_did(dl: Any) -> None:
     answer = dl(*SMALL, "trainer.watch=true", "trainer.log_every=1", "optimizer.lr=1e20", "scheduler=constant")
     assert answer.code == 70

@@ -9,7 +9,10 @@ import pytest
 import torch
 from sklearn.utils.class_weight import compute_class_weight
 
-from dlcli.losses.weights import class_weight_tensor, positive_weight_tensor
+from dlcli.losses.cross_entropy import CrossEntropy
+from dlcli.losses.hinge import Hinge
+from dlcli.losses.mean_squared_error import MeanSquaredError
+from dlcli.losses.weights import class_weight_tensor, positive_weight_tensor, reduced
 
 COUNTS = torch.tensor([7, 2, 1])
 
@@ -58,3 +61,30 @@ def test_another_word_is_refused() -> None:
         positive_weight_tensor("much", None)
     with pytest.raises(ValueError, match="class_weights must be 'none', 'balanced' or a list of numbers, got 'much'"):
         class_weight_tensor("much", None, key="class_weights")
+
+
+LOGITS, TARGETS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 3.0, -2.0], [0.1, 0.2, 0.3]]), torch.tensor([0, 2, 1])
+SHARES = torch.tensor([[0.7, 0.3, 0.0], [0.0, 1.0, 0.0], [0.2, 0.2, 0.6]])
+
+
+def test_a_weighted_mean_of_class_numbers_is_that_of_torchs_cross_entropy() -> None:
+    weight = torch.tensor([1.0, 2.0, 5.0])
+    each = torch.nn.functional.cross_entropy(LOGITS, TARGETS, reduction="none")
+    for reduction in ("mean", "none"):
+        theirs = torch.nn.functional.cross_entropy(LOGITS, TARGETS, weight=weight, reduction=reduction)
+        assert torch.allclose(reduced(each, TARGETS, weight=weight, reduction=reduction), theirs)
+
+
+def test_a_shared_example_weighs_the_mean_of_its_classes() -> None:
+    weighted = reduced(torch.ones(3), SHARES, weight=torch.tensor([1.0, 2.0, 5.0]), reduction="none")
+    assert weighted.tolist() == pytest.approx([1.3, 2.0, 3.6])
+    assert reduced(torch.ones(3), SHARES, weight=torch.tensor([1.0, 2.0, 5.0]), reduction="mean").item() == pytest.approx(2.3)
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy, Hinge, MeanSquaredError])
+def test_every_loss_with_class_weights_weighs_examples_the_same(loss: type) -> None:
+    each = loss(reduction="none")(LOGITS, TARGETS)
+    weights = class_weight_tensor("balanced", COUNTS, key="class_weights")
+    assert weights is not None
+    expected = (each * weights[TARGETS]).sum() / weights[TARGETS].sum()
+    assert torch.allclose(loss(class_weights="balanced", class_counts=COUNTS)(LOGITS, TARGETS), expected)
