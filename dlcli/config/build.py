@@ -162,8 +162,12 @@ def _probe(group: str, owner: type, values: Mapping[str, Any], *, target: str) -
     """Constructs what is cheap to construct, to have the ranges checked before anything runs."""
     if group == "model":
         return _probe_model(owner, values)
-    if group == "adversary" or (group == "augment" and "spec" in constructor_parameters(owner)):
+    if group == "adversary":
         return []
+    if group == "augment" and "spec" in constructor_parameters(owner):
+        error = _error_of(owner, {**values, "spec": _spec((3, 1 << 20, 1 << 20), "ab")})
+        # The data's own spec comes when it is built: here only what names its key is wrong whatever the data.
+        return [_blaming(group, error, values)] if error is not None and _names_a_key(error, values) else []
     given: dict[str, Any] = {"total_steps": 1} if group == "scheduler" else {}
     if group == "optimizer":
         torch = importlib.import_module("torch")
@@ -187,12 +191,9 @@ def _probe_model(owner: type, values: Mapping[str, Any]) -> list[str]:
     only what fails on both, and names its key, is wrong whatever the data."""
     import torch
 
-    from dlcli.contracts import DataSpec
-
     reasons = []
     for size, classes in ((28, "0123456789"), (224, "ab")):
-        shape = (1, size, size)
-        spec = DataSpec(name="probe", shape=shape, classes=tuple(classes), mean=(0.0,), std=(1.0,), epsilon={})
+        spec = _spec((1, size, size), classes)
         try:
             with torch.device("meta"):
                 error = _error_of(owner, {**values, **({"spec": spec} if "spec" in constructor_parameters(owner) else {})})
@@ -202,6 +203,14 @@ def _probe_model(owner: type, values: Mapping[str, Any]) -> list[str]:
             return []
         reasons.append(_blaming("model", error, values))
     return reasons[:1]
+
+
+def _spec(shape: tuple[int, int, int], classes: str) -> Any:
+    """Images of this shape that nobody has, for trying a constructor."""
+    from dlcli.contracts import DataSpec
+
+    channels = shape[0]
+    return DataSpec(name="probe", shape=shape, classes=tuple(classes), mean=(0.0,) * channels, std=(1.0,) * channels, epsilon={})
 
 
 def _error_of(owner: type, values: Mapping[str, Any]) -> Exception | None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from dlcli.contracts import DataSpec
 from dlcli.models.heads import output_count
 from dlcli.models.initialisation import initialise
+from dlcli.models.table_encoder import TableEncoder
 
 
 class Perceptron(nn.Module):
@@ -19,7 +20,8 @@ class Perceptron(nn.Module):
     at zero: there are no hidden units whose symmetry must be broken, and from zero the learning rate only scales w and b,
     so it changes no answer.
 
-    For more than two classes it is one neuron per class, of which the one with the largest z answers.
+    A table's categories are one input each, 0 or 1. For more than two classes it is one neuron per class, of which the one
+    with the largest z answers.
 
     Args:
         spec: the data as the network sees it; given at build time.
@@ -32,10 +34,12 @@ class Perceptron(nn.Module):
     def __init__(self, *, spec: DataSpec, outputs: int | None = None) -> None:
         super().__init__()
         wanted = 1 if outputs is None and len(spec.classes) == 2 else outputs
-        self.head = nn.Linear(math.prod(spec.shape), output_count(spec, wanted))
+        encoder = TableEncoder(spec.columns, embedding="one_hot")
+        self.encoder = encoder if spec.columns else nn.Flatten()
+        self.head = nn.Linear(encoder.features if spec.columns else math.prod(spec.shape), output_count(spec, wanted))
         initialise(self, "zeros")
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Returns logits (N, K) of standardised inputs (N, C, H, W) or (N, D)."""
-        logits: Tensor = self.head(inputs.flatten(1))
+        logits: Tensor = self.head(self.encoder(inputs))
         return logits

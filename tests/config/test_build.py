@@ -135,6 +135,8 @@ def test_a_package_that_needs_another_one_says_which(package, monkeypatch):
         ("model", {"_target_": "dlcli.models.mlp.MLP", "dropout": 1.5}, "model.dropout must be in [0, 1)"),
         ("model", {"_target_": "dlcli.models.mlp.MLP", "widths": 3}, "model.widths=3: expected a list"),
         ("data", {"_target_": "dlcli.data.mnist.MNIST", "val_size": 0}, "data.val_size must be in 1"),
+        ("augment", {"_target_": "dlcli.augment.standard.Standard", "flip": 2}, "augment.flip must be in [0, 1], got 2.0"),
+        ("augment", {"_target_": "dlcli.augment.standard.Standard", "policy": "auto"}, "augment.policy=auto: expected one of none"),
         ("attack", {"_target_": "dlcli.attacks.fgsm.FGSM", "epsilon": 8}, "attack.epsilon must be in [0, 1]"),
         ("attack", {"_target_": "dlcli.attacks.fgsm.FGSM"}, "missing value for 'attack.epsilon'; write attack.epsilon=VALUE"),
         ("scheduler", {"_target_": "dlcli.optim.schedules.Cosine", "warmup": 2}, "scheduler.warmup must be"),
@@ -153,6 +155,12 @@ def test_two_keys_that_only_clash_together_are_said_as_the_class_says_it():
 
 def test_an_epsilon_that_the_data_will_choose_is_no_mistake():
     assert mistakes_of({"attack": {"_target_": "dlcli.attacks.fgsm.FGSM", "epsilon": "auto"}}) == []
+
+
+def test_a_network_that_looks_at_numbers_while_it_is_built_is_checked_when_it_is_built():
+    # torchvision's RegNets round widths in tensors, which hold no numbers on the meta device.
+    node = {"_target_": "dlcli.models.torchvision_model.TorchvisionModel", "name": "regnet_y_400mf"}
+    assert mistakes_of({"model": node}) == []
 
 
 def test_checking_a_huge_network_takes_no_memory():

@@ -1,11 +1,17 @@
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
+import yaml
 from torch import nn
 
 from dlcli.contracts import DataSpec
 from dlcli.models.mlp import MLP
 
 IMAGES = DataSpec(name="i", shape=(2, 8, 8), classes=("a", "b", "c"), mean=(0.0, 0.0), std=(1.0, 1.0), epsilon={})
+CONFIGS = Path(__file__).parents[2] / "configs" / "model"
 TABLE = DataSpec(name="t", shape=(4,), classes=("a", "b"), mean=(0.0,) * 4, std=(1.0,) * 4, kind="table", epsilon={})
 
 
@@ -50,8 +56,54 @@ def test_dropout_acts_in_training_only():
         ({"activation": "rellu"}, "activation must be one of .*; did you mean 'relu'"),
         ({"norm": "bacth"}, "norm must be one of .*; did you mean 'batch'"),
         ({"outputs": 3}, "outputs must be 2 .*, got 3"),
+        ({"init": "xavir"}, "init must be one of .*; did you mean 'xavier'"),
     ],
 )
 def test_a_value_out_of_range_is_refused(value, message):
     with pytest.raises(ValueError, match=message):
         MLP(spec=TABLE, **value)
+
+
+def shipped(name: str) -> MLP:
+    """A network of configs/model for 28-pixel images of ten classes."""
+    values = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    del values["_target_"]
+    torch.manual_seed(0)
+    return MLP(spec=replace(IMAGES, shape=(1, 28, 28), classes=tuple("0123456789")), **values)
+
+
+def gradient_norms(model: MLP) -> list[float]:
+    """Of the hidden layers' weights, first to last, for random images."""
+    inputs, targets = torch.randn(64, 1, 28, 28), torch.arange(64) % 10
+    nn.functional.cross_entropy(model(inputs), targets).backward()
+    return [layer.linear.weight.grad.norm().item() for layer in model.hidden]
+
+
+def test_through_deep_sigmoids_the_gradient_shrinks_fourfold_in_each_layer():
+    norms = gradient_norms(shipped("deep_sigmoid"))
+    # A sigmoid's slope is at most 1/4, and Glorot's weights of square layers keep a gradient's length.
+    assert all(1 / 8 < earlier / later < 1 / 2 for earlier, later in itertools.pairwise(norms[1:]))
+    assert norms[0] < 1e-3 * norms[-1]
+
+
+def test_the_cure_keeps_the_gradient_through_as_many_layers():
+    norms = gradient_norms(shipped("deep_relu"))
+    assert all(2 / 3 < earlier / later < 3 / 2 for earlier, later in itertools.pairwise(norms[1:]))
+    assert norms[0] > norms[-1]
+
+
+@pytest.mark.parametrize(("name", "learns"), [("deep_sigmoid", False), ("deep_relu", True)])
+def test_gradient_descent_fits_a_handful_of_examples_with_the_cure_alone(name, learns):
+    model, targets = shipped(name), torch.arange(20) % 10
+    inputs, optimizer = torch.randn(20, 1, 28, 28), torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(100):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(inputs), targets).backward()
+        optimizer.step()
+    accuracy = (model(inputs).argmax(dim=1) == targets).float().mean().item()
+    assert accuracy == 1.0 if learns else accuracy < 0.3
+
+
+def test_the_initialisation_is_a_choice():
+    assert not MLP(spec=TABLE, widths=[6], init="zeros").head.weight.any()
+    assert MLP(spec=TABLE, widths=[6]).hidden[0].linear.bias.any()

@@ -1,8 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from dlcli.classifier import predicted_classes
-from dlcli.contracts import DataSpec
+from dlcli.contracts import Column, DataSpec
 from dlcli.models.heads import head_name
 from dlcli.models.perceptron import Perceptron
 
@@ -50,6 +52,13 @@ def test_rosenblatts_rule_learns_and_and_or(gate, targets):
 
 def test_rosenblatts_rule_never_learns_xor():
     assert rosenblatt(Perceptron(spec=spec(2, 2)), torch.tensor([0, 1, 1, 0]), epochs=200) > 0
+
+
+def test_a_tables_categories_are_inputs_of_0_or_1():
+    columns = (Column(name="age"), Column(name="eyes", categories=("blue", "brown", "green")))
+    model = Perceptron(spec=replace(spec(2, 2), columns=columns))
+    model.head.weight.data = torch.tensor([[1.0, 10.0, 20.0, 30.0]])
+    assert model(torch.tensor([[0.5, 2.0], [0.5, 0.0]]))[:, 0].tolist() == [20.5, 0.5]
 
 
 def test_more_classes_get_one_neuron_each():
