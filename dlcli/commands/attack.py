@@ -53,6 +53,8 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
     with catching_signals() as flag:
         subject = load_subject(settings, talk)
         spec = subject.loaded.model.spec
+        if spec.kind != "image":
+            raise UsageError(f"dl attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
         chosen, reason = build_attack(settings.attack, spec)
         threat = chosen.threat
         radius = "" if threat.epsilon is None else f" · epsilon {threat.epsilon:.4g} ({reason})"

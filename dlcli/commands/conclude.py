@@ -13,6 +13,7 @@ from torch import Tensor
 from dlcli.checkpoint import unpack
 from dlcli.classifier import predicted_classes, probabilities
 from dlcli.commands.baselines import baseline_metrics, comparison
+from dlcli.commands.boundary import draw_boundary, is_plane
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import CrossValidation
 from dlcli.commands.lr_find import picture_of_range_test
@@ -22,7 +23,7 @@ from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, run_fit
 from dlcli.commands.watching import show_watched
 from dlcli.config.schema import Invocation
-from dlcli.contracts import Metric, Predictions, Split
+from dlcli.contracts import DataBundle, Metric, Predictions, Split
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.reports import NonFiniteError
 from dlcli.engine.state import Progress
@@ -85,14 +86,16 @@ def fit_and_conclude(
     drawing_started = time.perf_counter()
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines)), **picture_of_range_test(run)}
     files |= show_watched(run, lines, talk)
+    if is_plane(job.bundle.spec):
+        files["boundary"] = draw_boundary(run, job, talk)
     ended = time.perf_counter()
     result = finished(run, invocation, seconds=ended - started, metrics=metrics, files=files)
-    figure = f"{terminal.interval(metrics[f'{split}/accuracy'])} (n = {len(predictions.targets)})"
+    headline = "cv" if estimate is not None else split
+    figure = f"{terminal.interval(metrics[f'{headline}/accuracy'])} (n = {len(predictions.targets)})"
     parts = f"{training:.1f} s training, {drawing_started - test_started:.1f} s test, {ended - drawing_started:.1f} s pictures"
-    talk.line(f"{split} accuracy {figure} · {parts}", style="bold")
-    compared = "cv" if estimate is not None else split
-    if f"{compared}/majority/accuracy" in metrics:
-        talk.show(comparison(metrics, split=compared))
+    talk.line(f"{headline} accuracy {figure} · {parts}", style="bold")
+    if f"{headline}/majority/accuracy" in metrics:
+        talk.show(comparison(metrics, split=headline))
     _show(run, job, shown, predictions, lines=lines, talk=talk)
     return result
 
@@ -103,11 +106,17 @@ def _show(run: Run, job: Job, shown: Split, predictions: Predictions, *, lines: 
         show_predictions(shown, predictions, job.bundle.spec.classes, talk)
     talk.line(f"{run.information['verb']} run: {run.path}")
     if not run.information.get("fast_dev_run"):
-        talk.next_commands(
-            ("dl evaluate", "per-class figures, calibration, confusion matrix"),
-            ("dl attack fgsm", "how little must change to fool it"),
-            ("dl explain gradcam", "where it looks"),
-        )
+        talk.next_commands(*_next(job.bundle))
+
+
+def _next(bundle: DataBundle) -> list[tuple[str, str]]:
+    if bundle.spec.kind != "image":
+        return [("dl evaluate" if bundle.test is not None else "dl evaluate --split train", "per-class figures, calibration")]
+    return [
+        ("dl evaluate", "per-class figures, calibration, confusion matrix"),
+        ("dl attack fgsm", "how little must change to fool it"),
+        ("dl explain gradcam", "where it looks"),
+    ]
 
 
 def read_metrics(run: Run) -> list[dict[str, Any]]:
