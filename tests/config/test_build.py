@@ -136,7 +136,7 @@ def test_a_package_that_needs_another_one_says_which(package, monkeypatch):
         ("model", {"_target_": "dlcli.models.mlp.MLP", "widths": 3}, "model.widths=3: expected a list"),
         ("data", {"_target_": "dlcli.data.mnist.MNIST", "val_size": 0}, "data.val_size must be in 1"),
         ("augment", {"_target_": "dlcli.augment.standard.Standard", "flip": 2}, "augment.flip must be in [0, 1], got 2.0"),
-        ("augment", {"_target_": "dlcli.augment.standard.Standard", "policy": "auto"}, "augment.policy=auto: expected one of none"),
+        ("augment", {"_target_": "dlcli.augment.standard.Standard", "policy": 1}, "augment.policy=1: expected one of none"),
         ("attack", {"_target_": "dlcli.attacks.fgsm.FGSM", "epsilon": 8}, "attack.epsilon must be in [0, 1]"),
         ("attack", {"_target_": "dlcli.attacks.fgsm.FGSM"}, "missing value for 'attack.epsilon'; write attack.epsilon=VALUE"),
         ("scheduler", {"_target_": "dlcli.optim.schedules.Cosine", "warmup": 2}, "scheduler.warmup must be"),
