@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dlcli.commands import lr_find
 from dlcli.commands.lr_find import words
 from dlcli.engine.range_test import RangeTest, Rising
 from dlcli.runs.find import RunInfo, list_runs
@@ -58,6 +61,18 @@ def test_a_fast_attempt_takes_a_few_steps(dl: Any) -> None:
     answer = dl("train", "digits", "--fast-dev-run", "--lr-find")
     assert answer.code == 0, answer.err
     assert "range test: 10 steps at rates from 1e-07 to 10" in answer.err
+
+
+def test_a_signal_during_the_test_ends_the_run_before_it_trains(dl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any, **__: Any) -> RangeTest:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return RangeTest.of([], [])
+
+    monkeypatch.setattr(lr_find, "range_test", interrupted)
+    answer = dl(*SMALL, "--lr-find")
+    assert answer.code == 143
+    assert f"dl train --resume {newest().id}" in answer.err
+    assert not (newest().path / "metrics.jsonl").exists()
 
 
 RATES = [Rising(total_steps=20)(step) for step in range(20)]

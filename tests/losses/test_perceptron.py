@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import math
+from dataclasses import fields
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from dlcli.augment.identity import Identity
+from dlcli.config.build import build
+from dlcli.config.compose import compose
+from dlcli.data.memory import MemorySplit
+from dlcli.engine.fit import fit
+from dlcli.engine.state import Parts, Plan, Progress
 from dlcli.errors import UsageError
 from dlcli.losses.perceptron import Perceptron
+from dlcli.losses.supervised import Supervised
+from dlcli.optim.groups import parameter_groups
+from dlcli.optim.schedules import Constant
+from dlcli.randomness import permutation
 
 CORNERS = torch.tensor([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 TABLES = {"and": torch.tensor([0, 0, 0, 1]), "or": torch.tensor([0, 1, 1, 1]), "xor": torch.tensor([0, 1, 1, 0])}
@@ -84,6 +95,38 @@ def test_novikoffs_bound_on_the_number_of_mistakes_holds() -> None:
             break
     assert mistakes == before
     assert 0 < mistakes <= float(extended.norm(dim=1).max() / lead.abs().min()) ** 2
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_the_training_loop_with_sgd_plain_is_rosenblatts_rule(table: str) -> None:
+    model = nn.Linear(2, 1)
+    nn.init.zeros_(model.weight), nn.init.zeros_(model.bias)
+    optimizer = build("optimizer", compose("train", ["optimizer=sgd_plain"])["optimizer"], params=parameter_groups(model))
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]
+    trainer = compose("train", ["experiment=perceptron", "trainer.epochs=7"])["trainer"]
+    names = {field.name for field in fields(Plan)}
+    plan = Plan(seed=3, **{name: value for name, value in trainer.items() if name in names})
+    parts = Parts(
+        model=model,
+        forward=model,
+        train=MemorySplit(CORNERS, TABLES[table]),
+        val=None,
+        augment=Identity(),
+        objective=Supervised(Perceptron()),
+        optimizer=optimizer,
+        schedule=Constant(total_steps=28),
+        score=lambda _: {},
+        device=torch.device("cpu"),
+    )
+    list(fit(parts, plan, Progress()))
+    weights, bias = torch.zeros(2), torch.zeros(1)
+    for row in torch.cat([permutation(3, epoch, 4) for epoch in range(7)]):
+        x, y = CORNERS[row], int(TABLES[table][row])
+        error = y - int(weights @ x + bias > 0)
+        weights, bias = weights + error * x, bias + error
+    assert torch.equal(model.weight[0], weights)
+    assert torch.equal(model.bias, bias)
 
 
 def test_only_mistakes_cost_their_distance_and_zero_is_a_mistake_for_a_one() -> None:
