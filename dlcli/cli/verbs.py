@@ -25,8 +25,10 @@ _SHOWN = ("quiet", "json", "open", "dry_run", "debug")
 def run_verb(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
     """Runs a verb as typed and returns its results. Raises DlcliError."""
     from dlcli.config.catalog import group_of_word, override_key
+    from dlcli.config.library import spelled_out
 
     bare, overrides = split_words(words)
+    overrides = spelled_out(overrides)
     if bare is not None:
         group = group_of_word(verb, bare, user=values["config_dir"])
         overrides = [f"{override_key(group)}={bare}", *overrides]

@@ -1,0 +1,42 @@
+import pytest
+
+from dlcli.config.compose import compose
+from dlcli.config.library import LIBRARIES, spelled_out
+from dlcli.config.mistakes import check
+from dlcli.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("model=timm/convnext_atto", ["model=timm", "model.name=convnext_atto"]),
+        ("model=timm/vit_tiny_patch16_224.augreg", ["model=timm", "model.name=vit_tiny_patch16_224.augreg"]),
+        ("model=torchvision/resnet18, torchvision/vgg11", ["model=torchvision", "model.name=resnet18,vgg11"]),
+        ("model=torchvision", ["model=torchvision"]),
+        ("model=resnet18,vgg11", ["model=resnet18,vgg11"]),
+        ("model=mine/resnet18", ["model=mine/resnet18"]),
+        ("data.root=torchvision/resnet18", ["data.root=torchvision/resnet18"]),
+        ("+model=x", ["+model=x"]),
+        ("~model", ["~model"]),
+    ],
+)
+def test_a_network_of_a_library_is_its_entry_and_its_name_and_all_else_stays(typed, meant):
+    assert spelled_out(["seed=1", typed, "model.outputs=2"]) == ["seed=1", *meant, "model.outputs=2"]
+
+
+@pytest.mark.parametrize("mixed", ["model=timm/resnet18,torchvision/resnet18", "model=small_cnn,torchvision/resnet18"])
+def test_one_sweep_over_several_libraries_is_refused(mixed):
+    with pytest.raises(UsageError, match="one sweep takes networks of one library"):
+        spelled_out([mixed])
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_the_entry_takes_the_name(library):
+    values = compose("train", spelled_out([f"model={library}/densenet121"]))
+    assert values["model"]["name"] == "densenet121"
+
+
+def test_a_misspelt_network_is_answered_with_the_near_ones():
+    overrides = spelled_out(["model=torchvision/densnet121"])
+    (mistake,) = check("train", compose("train", overrides), overrides=overrides)[1]
+    assert mistake.startswith("model.name must be a classifier of torchvision, got 'densnet121'; did you mean 'densenet121'")
