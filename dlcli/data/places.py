@@ -7,11 +7,13 @@ macOS too, as for other programs of this trade.
 from __future__ import annotations
 
 import contextlib
+import gzip
 import os
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dlcli.data.fetchable import Published, readable
+from dlcli.data.fetchable import Published, Remote, digest_of, hasher, readable
 from dlcli.errors import StorageError
 
 
@@ -70,6 +72,34 @@ def find(published: Published, names: Sequence[str], *, root: str | None) -> Pat
     return path
 
 
+def is_here(published: Published, remote: Remote, *, root: str | None = None, checked: bool = True) -> bool:
+    """Returns whether all that is kept of a published file lies where its data set is looked for.
+
+    Args:
+        root: a folder that the user named, or None.
+        checked: whether the digests must be right too; else that files of these names are there is enough.
+    """
+
+    def right(name: str, digest: str) -> bool:
+        path = look(folders_of(published.name, root=root), [name], subfolders=published.subfolders)
+        return path is not None and (not checked or digest_of(path, like=digest) == digest)
+
+    def unpacked() -> bool:
+        """Whether the plain file is there, or one that somebody else packed."""
+        names = (remote.name.removesuffix(".gz"), remote.name)
+        for folder in folders_of(published.name, root=root):
+            for name in names:
+                path = look([folder], [name], subfolders=published.subfolders)
+                if path is not None and (not checked or _content_digest(path, like=str(remote.unpacked)) == remote.unpacked):
+                    return True
+        return False
+
+    try:
+        return all(right(*kept) for kept in remote.kept.items()) or (remote.unpacked is not None and unpacked())
+    except OSError:
+        return False
+
+
 def missing(published: Published, names: Sequence[str], *, root: str | None) -> StorageError:
     """Returns the error that says that ``names`` are not where they are looked for, and three ways to supply them."""
     folders = folders_of(published.name, root=root)
@@ -90,3 +120,17 @@ def ways(name: str, *, folder: Path, to: str | None = None) -> str:
     """
     fetch = f"dl fetch {name}" + (f" --to {to}" if to is not None else "")
     return f"{fetch}; or copy the published files to {folder}; or, where they lie elsewhere, data.root=FOLDER"
+
+
+def _content_digest(path: Path, *, like: str) -> str:
+    """The digest of a file, or of what it holds where it is called .gz; of a broken one it is none. Raises OSError."""
+    if path.suffix != ".gz":
+        return digest_of(path, like=like)
+    running = hasher(like)
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(1 << 20):
+                running.update(chunk)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return ""
+    return running.hexdigest()

@@ -11,6 +11,7 @@ import http
 import http.client
 import os
 import queue
+import shutil
 import threading
 import time
 import urllib.error
@@ -20,15 +21,18 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from dlcli.data.archive_entries import Limits
+from dlcli.data.archives import unpack
 from dlcli.data.fetchable import Remote, digest_of, readable
 from dlcli.errors import DataError, LockedError, StorageError
 from dlcli.runs import platform
-from dlcli.runs.folder import storage_error
+from dlcli.runs.folder import TEMPORARY, storage_error
 
 CONNECT_SECONDS = 5.0  # for a connection, and for the next bytes of one
-REACH_SECONDS = 8.0  # until one of the addresses answers; a resolver of names may take longer than any connection
+REACH_SECONDS = 6.0  # until one of the addresses answers; a resolver of names may take longer than any connection
 PAUSES = (0.5, 1.0, 2.0, 4.0)  # seconds before going on after a cut; then the address is given up, unless bytes came
 _CHUNK = 1 << 18
+_UNPACKED = 20  # times its size is the most that a published archive may hold
 _ROOM = "make room, or name a folder with room that you may write: --to FOLDER"
 
 
@@ -50,18 +54,47 @@ def download(remote: Remote, goal: Path, *, hint: str, advance: Callable[[int], 
         LockedError: another process is getting the same file.
     """
     part = goal.with_name(f"{goal.name}.part")
-    with _locked(part, needed=remote.size) as file:
-        transfer = _Transfer(remote, part, file, advance)
-        free = platform.free_bytes(part.parent)
-        needed = remote.size - transfer.size
-        if free is not None and free < needed:
-            raise StorageError(f"{part.parent} has {readable(free)} free, {readable(needed)} more are needed", hint=_ROOM)
-        transfer.get(hint)
-        with _writing(part, needed=remote.size):
-            os.fsync(file.fileno())
+    try:
+        with _locked(part, needed=remote.size) as file:
+            transfer = _Transfer(remote, part, file, advance)
+            free = platform.free_bytes(part.parent)
+            needed = remote.size - transfer.size
+            if free is not None and free < needed:
+                raise StorageError(f"{part.parent} has {readable(free)} free, {readable(needed)} more are needed", hint=_ROOM)
+            transfer.get(hint)
+            with _writing(part, needed=remote.size):
+                os.fsync(file.fileno())
+    except BaseException:
+        _without_traces(part)
+        raise
     with _writing(goal, needed=remote.size):
         part.replace(goal)
         platform.sync_folder(goal.parent)
+
+
+def keep_contents(remote: Remote, archive: Path, folder: Path, *, hint: str) -> None:
+    """Puts the files that are kept of an archive below ``folder``, each whole and right or not at all, and removes the archive.
+
+    Raises:
+        DataError: the archive is damaged or refused, or holds other files than it should.
+        StorageError: the disk.
+    """
+    temporary = folder / f"{TEMPORARY}unpack-{os.getpid()}"
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        unpack(archive, temporary, names=remote.contents, limits=Limits(files=10_000, size=_UNPACKED * remote.size))
+        for name, digest in remote.contents.items():
+            found = digest_of(temporary / name, like=digest)
+            if found != digest:
+                raise DataError(f"{name} in {archive} has the digest {found}, expected {digest}", hint=hint)
+        with _writing(folder):
+            for name in remote.contents:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (temporary / name).replace(folder / name)
+                platform.sync_folder((folder / name).parent)
+            archive.unlink()
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 class _Transfer:
@@ -166,6 +199,14 @@ def _locked(part: Path, *, needed: int) -> Iterator[IO[bytes]]:
             if part.exists() and os.path.samestat(part.stat(), os.fstat(file.fileno())):
                 yield file
                 return
+
+
+def _without_traces(part: Path) -> None:
+    """Where nothing came, nothing stays: no empty file, no empty folder."""
+    with contextlib.suppress(OSError):
+        if part.stat().st_size == 0:
+            part.unlink()
+            part.parent.rmdir()
 
 
 @contextlib.contextmanager

@@ -1,3 +1,5 @@
+import gzip
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,46 @@ def test_without_a_home_folder_only_dl_data_is_looked_at(monkeypatch, tmp_path):
     monkeypatch.delenv("DL_DATA")
     with pytest.raises(StorageError, match="no home folder"):
         places.folders_of("letters")
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def published(**changes) -> Published:
+    values = {"name": "images.gz", "urls": ("https://example.org/images.gz",), "size": 9, "sha256": sha256(b"x")}
+    return Published(name="letters", files=(Remote(**values | changes),), terms="MIT", subfolders=("raw",))
+
+
+def is_here(source: Published, root: Path, *, checked: bool = True) -> bool:
+    return places.is_here(source, source.files[0], root=str(root), checked=checked)
+
+
+def test_a_file_is_here_where_it_would_be_found_and_its_digest_is_right(tmp_path):
+    assert not is_here(published(), tmp_path)
+    put(tmp_path / "raw" / "images.gz")
+    assert is_here(published(), tmp_path)
+    assert not is_here(published(sha256=sha256(b"other")), tmp_path)
+    assert is_here(published(sha256=sha256(b"other")), tmp_path, checked=False)
+
+
+def test_an_archive_is_here_where_all_that_is_kept_of_it_is(tmp_path):
+    source = published(contents={"one": sha256(b"x"), "two": sha256(b"x")})
+    put(tmp_path / "images.gz")
+    put(tmp_path / "one")
+    assert not is_here(source, tmp_path)
+    put(tmp_path / "two")
+    assert is_here(source, tmp_path)
+
+
+def test_a_plain_file_or_one_that_was_packed_anew_is_as_good_where_its_content_is_known(tmp_path):
+    source = published(sha256=sha256(b"as published"), unpacked=sha256(b"content"))
+    path = tmp_path / "images.gz"
+    path.write_bytes(gzip.compress(b"content"))
+    assert is_here(source, tmp_path)
+    path.write_bytes(gzip.compress(b"content")[:-5])
+    assert not is_here(source, tmp_path)
+    path.write_bytes(b"no gzip")
+    assert not is_here(source, tmp_path)
+    (tmp_path / "images").write_bytes(b"content")
+    assert is_here(source, tmp_path)

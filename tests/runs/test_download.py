@@ -1,9 +1,11 @@
 import hashlib
 import http.server
+import io
 import os
 import socket
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +17,7 @@ import pytest
 from dlcli.data.fetchable import Remote
 from dlcli.errors import DataError, LockedError, StorageError
 from dlcli.runs import download as module
-from dlcli.runs.download import download
+from dlcli.runs.download import download, keep_contents
 
 CONTENT = bytes(range(256)) * 4000  # 1,024,000 bytes, no two stretches in a row alike
 HINT = "copy it"
@@ -175,7 +177,7 @@ def test_a_part_longer_than_the_servers_file_is_dropped(serve, goal):
     part_of(goal).write_bytes(CONTENT[:400_000])
     with pytest.raises(StorageError, match="it has 1000 bytes under this name, expected 1,024,000"):
         download(remote(serve({"/a": Behaviour(content=CONTENT[:1000])}) + "/a"), goal, hint=HINT)
-    assert part_of(goal).stat().st_size == 0
+    assert not part_of(goal).exists()
 
 
 def test_a_wrong_content_never_gets_the_name(serve, goal):
@@ -185,7 +187,7 @@ def test_a_wrong_content_never_gets_the_name(serve, goal):
     with pytest.raises(DataError, match=r"its content has the digest .* expected") as caught:
         download(remote(serve({"/a": Behaviour(content=other)}) + "/a"), goal, hint=HINT)
     assert goal.read_bytes() == b"the old one"
-    assert part_of(goal).stat().st_size == 0
+    assert not part_of(goal).exists()
     assert caught.value.hint == HINT
 
 
@@ -206,7 +208,7 @@ def test_what_no_address_has_is_a_storage_error_with_every_reason(serve, goal):
         "127.0.0.1: the server says 503 Service Unavailable",
     ]
     assert caught.value.hint == HINT
-    assert not goal.exists()
+    assert not goal.parent.exists()
 
 
 def test_an_endless_answer_is_left(serve, goal):
@@ -293,3 +295,55 @@ def test_a_file_where_the_folder_should_be_is_a_storage_error(goal):
     goal.parent.write_bytes(b"")
     with pytest.raises(StorageError, match="new"):
         download(remote("http://127.0.0.1:9/a"), goal, hint=HINT)
+
+
+def tar_of(contents: dict[str, bytes]) -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz") as archive:
+        for name, content in contents.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return made.getvalue()
+
+
+@pytest.fixture
+def archive(tmp_path):
+    """``archive(contents, kept) → (remote, path)``: an archive with these contents, of which the digests in ``kept`` are kept."""
+
+    def make(contents: dict[str, bytes], **kept: str):
+        content = tar_of(contents)
+        path = tmp_path / "set" / "set.tar.gz"
+        path.parent.mkdir()
+        path.write_bytes(content)
+        return remote("http://127.0.0.1:9/a", content=content, name="set.tar.gz", contents=kept), path
+
+    return make
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_what_is_kept_of_an_archive_takes_its_place(archive):
+    contents = {"readme": b"hello", "one": hashlib.sha256(b"1").digest() * 50, "two": b"2"}
+    made, path = archive(contents, one=digest(contents["one"]), two=hashlib.md5(b"2").hexdigest())
+    (path.parent / "two").write_bytes(b"an older one")
+    keep_contents(made, path, path.parent, hint=HINT)
+    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == {"one": contents["one"], "two": b"2"}
+
+
+def test_an_archive_with_another_content_leaves_everything_as_it_was(archive):
+    made, path = archive({"one": b"1", "two": b"2"}, one=digest(b"1"), two=digest(b"other"))
+    with pytest.raises(DataError, match=f"two in .* expected {digest(b'other')}") as caught:
+        keep_contents(made, path, path.parent, hint=HINT)
+    assert [file.name for file in path.parent.iterdir()] == ["set.tar.gz"]
+    assert caught.value.hint == HINT
+
+
+def test_a_published_archive_that_is_a_bomb_is_refused(archive, monkeypatch):
+    monkeypatch.setattr(module, "_UNPACKED", 3)
+    made, path = archive({"one": bytes(5_000_000)}, one=digest(bytes(5_000_000)))
+    with pytest.raises(DataError, match="is refused: unpacked it is larger than"):
+        keep_contents(made, path, path.parent, hint=HINT)
+    assert [file.name for file in path.parent.iterdir()] == ["set.tar.gz"]
