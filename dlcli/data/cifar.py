@@ -85,7 +85,7 @@ class CIFAR10(DataSource):
 
     Args:
         root: folder that holds cifar-10-batches-bin or its six files, or cifar-10-binary.tar.gz, which is read as it is, in
-            twice the time; None means ``$DL_DATA/cifar10``, then the user cache.
+            2 s instead of half a second; None means ``$DL_DATA/cifar10``, then the user cache.
         split_seed: chooses which images are val.
         val_size: how many images are val, in [1, 49999].
 
@@ -130,7 +130,7 @@ class CIFAR100(DataSource):
 
     Args:
         root: folder that holds cifar-100-binary or its files train.bin and test.bin, or cifar-100-binary.tar.gz, which is
-            read as it is, in twice the time; None means ``$DL_DATA/cifar100``, then the user cache.
+            read as it is, in 2 s instead of half a second; None means ``$DL_DATA/cifar100``, then the user cache.
         split_seed: chooses which images are val.
         val_size: how many images are val, in [1, 49999].
 
