@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from dlcli.cli import doctor, fetch, lists, runs
+from dlcli.cli import data, doctor, fetch, lists, runs
 from dlcli.cli.options import with_flags
 from dlcli.cli.verbs import run_verb
 
@@ -102,6 +102,7 @@ def explain(words: list[str], values: dict[str, Any]) -> None:
 
 
 app.command("runs", rich_help_panel=_LOOK)(runs.runs)
+app.command("data", rich_help_panel=_LOOK)(data.data)
 app.command("fetch", rich_help_panel=_LOOK)(fetch.fetch)
 app.command("list", rich_help_panel=_LOOK)(lists.list_entries)
 app.command("doctor", rich_help_panel=_LOOK)(doctor.doctor)

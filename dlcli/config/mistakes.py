@@ -86,7 +86,8 @@ def _explain(error: Exception, verb: str, blamed: str, *, known: Mapping[str, An
         group, _, name = str(error.missing_cfg_file).rpartition("/")
         choices = list(entries(group, user=config_dir)) or list(error.options or [])
         where = "" if group == key else f"{blamed}: "
-        return f"{where}there is no {group} '{name}'; expected one of {', '.join(choices[:12])}{did_you_mean(name, choices)}"
+        shown = ", ".join(choices[:12]) + (" …" if len(choices) > 12 else "")
+        return f"{where}there is no {group} '{name}'; expected one of {shown}{did_you_mean(name, choices)}"
     if parsed.is_sweep_override():
         return f"{blamed}: more than one value; add -m to try each, or write a list as {key}=[{value}]"
     if isinstance(error, InterpolationResolutionError | UserWarning | yaml.YAMLError):

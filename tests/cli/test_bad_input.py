@@ -15,13 +15,17 @@ from dlcli.data.mnist import SHIPPED
 MISTAKES = [
     # what there is to choose from
     ("trian mnist", 2, ["there is no command 'trian'", "did you mean 'train'?", "dl --help"]),
-    ("train mnits", 2, ["there is no experiment 'mnits'", "expected one of", "did you mean 'mnist'?", "dl train mnist"]),
+    (
+        "train mnits",
+        2,
+        ["there is no experiment 'mnits'", "expected one of", "did you mean 'mnist', 'kmnist' or", "dl train mnist"],
+    ),
     ("attack fgms", 2, ["there is no attack 'fgms'", "did you mean 'fgsm'?", "dl attack fgsm"]),
     ("explain gradcan", 2, ["there is no explainer 'gradcan'", "did you mean 'gradcam'?"]),
     ("evaluate fgsm", 2, ["takes no bare word 'fgsm'", "KEY=VALUE", "dl evaluate --help"]),
     ("train optimizer=sgdd", 2, ["there is no optimizer 'sgdd'", "adamw", "did you mean 'sgd'?"]),
     ("train model=smal_cnn", 2, ["there is no model 'smal_cnn'", "mlp", "did you mean 'small_cnn'?"]),
-    ("train --data mnits", 2, ["there is no data 'mnits'", "did you mean 'mnist'?"]),
+    ("train --data mnits", 2, ["there is no data 'mnits'", "did you mean 'mnist', 'kmnist' or"]),
     ("train optimizer=null", 2, ["optimizer=null", "expected one of adam"]),
     ("list modles", 2, ["cannot list 'modles'", "did you mean 'models'?", "dl list models"]),
     ("list", 2, ["KIND", "dl list --help"]),

@@ -13,6 +13,7 @@ import pytest
 
 from dlcli.cli import completion
 from dlcli.cli.completion import candidates, complete_word
+from dlcli.config.catalog import entries
 
 HEAVY = ("torch", "hydra", "omegaconf", "numpy", "pandas", "sklearn", "matplotlib")
 MAIN = (
@@ -41,7 +42,7 @@ def test_bash_completes_experiments_and_keys(python):
 
 def test_bash_gets_the_bare_value_after_an_equals_sign(python):
     answer = bash(python, "dl", "train", "mnist", "optimizer", "=", "ad")
-    assert answer.out.split() == ["adam", "adamw"]
+    assert set(answer.out.split()) == {name for name in entries("optimizer") if name.startswith("ad")}
 
 
 def test_zsh_gets_key_and_value(python):
