@@ -13,6 +13,8 @@ from torch import nn
 
 from dlcli.classifier import Classifier
 from dlcli.contracts import DataSpec
+from dlcli.errors import UsageError
+from dlcli.explainers.layers import spatial_layer
 from dlcli.models.heads import head_name
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "model").glob("*.yaml"))
@@ -131,6 +133,21 @@ def test_a_model_works_inside_a_classifier_on_raw_inputs(path):
 
 def test_a_models_head_is_a_linear_layer_with_its_logits(path, model):
     assert model.get_submodule(head_name(model)).out_features == 1
+
+
+def test_a_convolutional_model_has_late_maps_that_its_logits_depend_on(path):
+    shape, found = smallest(path, (1, 64, 64)), []
+    model = build(path, shape).eval()
+    if not any(isinstance(module, nn.Conv2d) for module in model.modules()):
+        with pytest.raises(UsageError, match="this model has none"):
+            spatial_layer(model, torch.zeros(1, *shape))
+        return
+    layer = spatial_layer(model, torch.zeros(1, *shape))[1]
+    layer.register_forward_hook(lambda module, inputs, output: found.append(output))
+    logits = model(torch.randn(1, *shape))
+    (gradient,) = torch.autograd.grad(logits[0, 0], found)
+    assert min(gradient.shape[2:]) > 1
+    assert gradient.any()
 
 
 def loss_of(model: nn.Module, inputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

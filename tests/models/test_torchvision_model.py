@@ -110,6 +110,14 @@ def test_dropout_reaches_the_networks_own_layers():
     assert [module.p for module in model.modules() if isinstance(module, nn.Dropout)] == [0.25, 0.25]
 
 
+def test_the_momentum_of_batch_norms_is_the_networks_own_or_the_one_that_is_given():
+    def momenta(**values: object) -> set[float]:
+        model = on_meta("mobilenet_v3_small", 3, 32, 32, **values)
+        return {module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)}
+
+    assert (momenta(), momenta(norm_momentum=0.1)) == ({0.01}, {0.1})
+
+
 def test_a_network_without_dropout_gets_it_before_its_head():
     model = on_meta("resnet18", 3, 32, 32, dropout=0.25)
     names = [name for name, module in model.named_modules() if isinstance(module, nn.Dropout | nn.Linear)]
@@ -140,6 +148,7 @@ def test_images_that_a_network_cannot_take_are_refused_before_training(name, sha
         ({"name": "fcn_resnet50"}, "^name must be a classifier of torchvision, got 'fcn_resnet50'"),
         ({"name": "__init__"}, "^name must be a classifier of torchvision"),
         ({"dropout": 1.0}, r"^dropout must be in \[0, 1\), got 1.0"),
+        ({"norm_momentum": 0.0}, r"^norm_momentum must be in \(0, 1\], got 0.0"),
         ({"outputs": 3}, "^outputs must be 10 .*, got 3"),
     ],
 )
