@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from dlcli.commands.console import Talk
 from dlcli.commands.session import plain_number
@@ -13,6 +15,8 @@ from dlcli.config.stored import as_yaml
 from dlcli.engine.device import describe_device
 from dlcli.engine.fit import fit
 from dlcli.engine.state import Progress
+from dlcli.engine.summary import LayerSummary, summarise, total
+from dlcli.report.text import safe
 
 MEASURED_STEPS = 4
 
@@ -20,13 +24,30 @@ MEASURED_STEPS = 4
 def dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
     """Prints configuration, sizes and an estimate from a few real steps; writes nothing. The job is used up."""
     talk.text(as_yaml(settings).decode())
+    layers = summarise(job.model.net, job.model.preprocessing.shape)
+    talk.show(_table(layers))
     per_step = _seconds_per_step(job)
     parameters = sum(parameter.numel() for parameter in job.model.parameters())
     talk.line(
         f"{describe_device(job.parts.device)} · {job.bundle.spec.name} {plain_number(len(job.bundle.train))} train · "
-        f"{plain_number(parameters)} parameters ({parameters * 4 / 1e6:.1f} MB) · {job.total_steps} steps, about "
+        f"{plain_number(parameters)} parameters ({parameters * 4 / 1e6:.1f} MB), "
+        f"{plain_number(total(layers).macs)} multiply-adds for an example · {job.total_steps} steps, about "
         f"{per_step * job.total_steps:.0f} s of training ({1000 * per_step:.1f} ms a step measured); nothing was written"
     )
+
+
+def _table(layers: Sequence[LayerSummary]) -> Any:
+    """The network layer by layer, and its sums."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for place, name in enumerate(("layer", "type", "output of an example", "parameters", "multiply-adds")):
+        table.add_column(name, justify="right" if place > 1 else "left")
+    for layer in [*layers, total(layers)]:
+        shape = "" if layer.output_shape is None else " x ".join(map(str, layer.output_shape))
+        counts = (plain_number(count) if count else "" for count in (layer.parameters, layer.macs))
+        table.add_row(safe(layer.name), safe(layer.kind), shape, *counts)
+    return table
 
 
 def _seconds_per_step(job: Job) -> float:
