@@ -33,6 +33,7 @@ from dlcli.runs.find import MODEL_VERBS, RunInfo, find_unfinished
 from dlcli.runs.record import Result, describe_environment, rerun_command
 from dlcli.runs.run import Run, read_config
 
+OWN_DATA = ("folder", "table")
 RESUMABLE_KEYS = ("trainer.max_time", "device")
 
 
@@ -50,7 +51,8 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
         )
         job = _job(settings, start, device, talk)
         flag.check()
-        name = invocation.choices.get("experiment", job.bundle.spec.name)
+        own = invocation.choices.get("data") in OWN_DATA
+        name = job.bundle.spec.name if own else invocation.choices.get("experiment", job.bundle.spec.name)
         if invocation.dry_run:
             dry_run(settings, job, talk)
             return None
