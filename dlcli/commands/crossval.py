@@ -106,6 +106,8 @@ class _Pool:
 def cross_validate(settings: TrainSettings, run: Run, *, device: torch.device, talk: Talk, flag: StopFlag) -> CrossValidation:
     """Trains and tests a model per fold; writes ``cv.json`` and ``cv.csv`` into the run, and returns the figures.
 
+    ``trainer.max_time`` counts from the model on all rows on; folds always run to their end.
+
     Raises:
         UsageError: there are more folds than examples of a class.
     """
@@ -160,9 +162,9 @@ def on_all_rows(settings: TrainSettings) -> TrainSettings:
     return replace(settings, data={**settings.data, **shares})
 
 
-def after_folds(settings: TrainSettings, found: CrossValidation) -> TrainSettings:
+def after_folds(settings: TrainSettings, epochs: int) -> TrainSettings:
     """Returns the settings of the model that is trained on all rows: as many epochs as the folds chose, nothing to select by."""
-    return replace(settings, trainer=replace(settings.trainer, epochs=found.epochs, monitor="last", patience=None))
+    return replace(settings, trainer=replace(settings.trainer, epochs=epochs, monitor="last", patience=None))
 
 
 def _raw(settings: TrainSettings) -> RawTable:
@@ -193,7 +195,9 @@ def _fold_job(settings: TrainSettings, raw: RawTable, rest: Tensor, held: Tensor
     with borrowed_rng():
         seed_step(settings.seed, "weights", 0)
         model = assemble(settings.model, bundle.spec, Preprocessing.of(bundle.spec))
-    return prepare(settings, model, bundle, node=settings.model, device=device, talk=talk)
+    job = prepare(settings, model, bundle, node=settings.model, device=device, talk=talk)
+    # A fold that ended early would be another model than the one it stands for.
+    return replace(job, plan=replace(job.plan, max_time=None, save_every=None))
 
 
 def _fit(job: Job, flag: StopFlag) -> int:

@@ -49,7 +49,8 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
         start = (
             load_model(settings.start_from, which="best", device=device, talk=talk) if settings.start_from is not None else None
         )
-        job = _job(settings, start, device, talk)
+        last = settings if settings.folds is None else after_folds(settings, settings.trainer.epochs)
+        job = _job(last, start, device, talk)
         flag.check()
         own = invocation.choices.get("data") in OWN_DATA
         name = job.bundle.spec.name if own else invocation.choices.get("experiment", job.bundle.spec.name)
@@ -61,7 +62,7 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
             found = None
             if settings.folds is not None:
                 found = cross_validate(settings, run, device=device, talk=talk, flag=flag)
-                job = replace(_job(after_folds(settings, found), None, device, talk), calibration=found.calibration)
+                job = replace(_job(after_folds(settings, found.epochs), None, device, talk), calibration=found.calibration)
             announce(run, job, talk)
             if settings.lr_find:
                 find_rate(run, job, talk=talk, flag=flag)
@@ -100,7 +101,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
             estimate = None
             if isinstance(settings, TrainSettings) and settings.folds is not None:
                 estimate = resumed_folds(settings, run, device=device, talk=talk, flag=flag)
-                settings = after_folds(settings, estimate)
+                settings = after_folds(settings, estimate.epochs)
             with _as_data_errors(info.path):
                 job = _resumed_job(settings, run, checkpoint, device, talk)
             job = job if estimate is None else replace(job, calibration=estimate.calibration)
