@@ -1,0 +1,85 @@
+"""A folder of images and a table of a stranger, from the command line to a model that later verbs take."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+QUICK = ("trainer.epochs=2", "model=small_cnn", "data.size=16")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Twenty reddish and twenty bluish images."""
+    draw = np.random.default_rng(0)
+    root = tmp_path / "my photos"
+    for place, label in enumerate(("red", "blue")):
+        (root / label).mkdir(parents=True)
+        for number in range(20):
+            pixels = draw.integers(0, 80, (20, 24, 3), dtype=np.uint8)
+            pixels[:, :, 2 * place] += 150
+            Image.fromarray(pixels).save(root / label / f"{number}.png")
+    return root
+
+
+def test_a_folder_of_images_trains_evaluates_and_explains(dl, photos, tmp_path):
+    answer = dl("train", "--data", str(photos), *QUICK)
+    assert answer.code == 0, answer.err
+    assert "28 train, 6 val, 6 test" in answer.err
+    assert "dl finetune --data" in answer.err  # few photos are pointed to it
+    (run,) = [path.parent for path in (tmp_path / "runs" / "train" / "my-photos").glob("*/result.json")]
+    assert json.loads((run / "result.json").read_text())["metrics"]["test/accuracy"]["n"] == 6
+    assert dl("evaluate", "--quiet").code == 0
+    assert dl("explain", "gradcam", "--quiet", "--limit", "4").code == 0
+    assert dl("attack", "fgsm", "--quiet").code == 0
+
+
+def test_later_verbs_find_the_data_from_another_folder(dl, photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    assert dl("train", "--data", "./my photos", "--quiet", *QUICK).code == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    answer = dl("evaluate", "--quiet")
+    assert answer.code == 0, answer.err
+
+
+def test_a_folder_whose_images_cannot_be_read_names_them_and_the_way_out(dl, photos):
+    (photos / "red" / "broken\x1b[2J.png").write_bytes(b"no image")
+    (photos / "red" / "empty.jpg").write_bytes(b"")
+    answer = dl("train", "--data", str(photos), *QUICK)
+    assert answer.code == 65
+    assert "\x1b" not in answer.err
+    assert "empty.jpg" in answer.err
+    assert "data.skip_unreadable=true" in answer.err
+    skipped = dl("train", "--data", str(photos), "data.skip_unreadable=true", *QUICK)
+    assert skipped.code == 0, skipped.err
+
+
+def test_a_table_trains_and_evaluates_and_attacks_say_that_they_are_for_images(dl, tmp_path):
+    path = tmp_path / "people.csv"
+    rows = [f"{20 + row % 30},{'Ulm' if row % 3 else 'Bonn'},{'Yes' if row % 30 > 20 else 'No'}" for row in range(120)]
+    path.write_text("\n".join(["age,city,left", *rows]) + "\n")
+    answer = dl("train", "--data", str(path), "--target", "left", "trainer.epochs=3")
+    assert answer.code == 0, answer.err
+    assert "logistic regression" in answer.err
+    (run,) = [own.parent for own in (tmp_path / "runs" / "train" / "people").glob("*/result.json")]
+    metrics = json.loads((run / "result.json").read_text())["metrics"]
+    assert {"test/auroc", "test/average_precision", "test/logistic_regression/auroc", "test/majority/accuracy"} <= set(metrics)
+    evaluated = dl("evaluate")
+    assert evaluated.code == 0, evaluated.err
+    attacked = dl("attack", "fgsm")
+    assert attacked.code == 2
+    assert "dl attack changes images, and people holds tables" in attacked.err
+
+
+def test_a_wrong_target_is_one_line_with_the_right_one(dl, tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("age,left\n" + "20,Yes\n30,No\n" * 20)
+    answer = dl("train", "--data", str(path), "--target", "lefft")
+    assert answer.code == 2
+    assert "did you mean 'left'?" in answer.err
+    assert len(answer.errors) <= 2
