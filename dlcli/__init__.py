@@ -21,18 +21,23 @@ _COMMAND_LINE_ONLY = {"multirun", "seeds", "cfg", "package", "info", "dry_run", 
 __all__ = ["attack", "evaluate", "explain", "finetune", "load", "train"]
 
 
-def train(experiment: str = "mnist", *overrides: str, **settings: Any) -> Result:
-    """Trains a model.
+def train(experiment: str | None = None, *overrides: str, **settings: Any) -> Result:
+    """Trains a model: ``train("mnist", epochs=2)``, ``train(data="people.csv", target="left")``.
 
     Args:
-        experiment: an entry of ``configs/experiment``.
+        experiment: an entry of ``configs/experiment`` that makes one run; None is mnist, or what suits your own ``data``.
         overrides: ``"optimizer.lr=0.05"`` and the like.
         settings: any flag of ``dl train`` (``epochs=2``, ``seed=1``) or group (``model="mlp"``).
 
     Raises:
         dlcli.errors.DlcliError: where ``dl train`` would say so.
     """
-    return _run("train", [experiment, *overrides], settings)
+    from dlcli.config.catalog import sweeps
+    from dlcli.errors import UsageError
+
+    if experiment is not None and sweeps(experiment):
+        raise UsageError(f"'{experiment}' is a sweep; train() makes one run", hint=f"dl train {experiment}")
+    return _run("train", [*filter(None, [experiment]), *overrides], settings)
 
 
 def evaluate(*overrides: str, **settings: Any) -> Result:

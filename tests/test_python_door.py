@@ -96,3 +96,17 @@ def test_dlcli_imports_and_helps_where_fcntl_cannot_be_imported(python):
     answer = python(code + "from dlcli.cli import main; main(['--help'])")
     assert answer.code == 0, answer.err
     assert "Usage: dl" in answer.out
+
+
+def test_own_data_need_no_experiment(tmp_path):
+    path = tmp_path / "people.csv"
+    path.write_text("age,left\n" + "20,Yes\n30,No\n" * 30)
+    result = dlcli.train(data=str(path), target="left", epochs=1)
+    assert result.path.parent.name == "people"
+    assert "test/auroc" in result.metrics
+
+
+def test_a_sweep_is_refused_before_it_starts(tmp_path):
+    with pytest.raises(UsageError, match="'dropout_study' is a sweep"):
+        dlcli.train("dropout_study")
+    assert not (tmp_path / "runs").exists()
