@@ -18,7 +18,7 @@ from dlcli.randomness import SampleKeys
 CONFIGS = Path(__file__).resolve().parents[2] / "configs" / "augment"
 # Recipe: images in a batch, side, and the entry of configs/augment with what is set differently there.
 RECIPES = {
-    "cifar": (512, 32, "cifar_strong", {"crop_mode": "zero"}),
+    "cifar": (512, 32, "cifar_strong", {"outside": "zero"}),
     "imagenet": (64, 224, "imagenet", {"mixup": 0.0, "cutmix": 0.0}),  # the peer mixes whole batches too: nothing to compare
 }
 MEAN = (0.485, 0.456, 0.406)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from dlcli.randomness import SampleKeys
+
+# What comes in from outside an image: black, or the mirrored image.
+Outside = Literal["zero", "reflect"]
 
 
 def draw_maps(
@@ -64,23 +68,24 @@ def inverse_maps(
     return torch.stack([a, b, x, c, d, y], dim=1).reshape(-1, 2, 3)
 
 
-def warp(images: Tensor, maps: Tensor) -> Tensor:
-    """Returns the images resampled through their maps (N, 2, 3), bilinearly; what comes in from outside is 0."""
+def warp(images: Tensor, maps: Tensor, *, outside: Outside = "zero") -> Tensor:
+    """Returns the images resampled through their maps (N, 2, 3), bilinearly."""
     height, width = images.shape[2:]
     x, y = ((torch.arange(size, device=images.device) - (size - 1) / 2) for size in (width, height))
     rows = [
         row[:, 0, None, None] * x + (row[:, 1, None] * y + row[:, 2, None])[:, :, None]
         for row in (maps[:, 0] / (0.5 * width), maps[:, 1] / (0.5 * height))
     ]
-    return sample(images, torch.stack(rows, dim=-1))
+    return sample(images, torch.stack(rows, dim=-1), outside=outside)
 
 
-def sample(images: Tensor, grid: Tensor) -> Tensor:
+def sample(images: Tensor, grid: Tensor, *, outside: Outside = "zero") -> Tensor:
     """Returns the images at the places ``grid`` (N, H, W, 2), in ``grid_sample``'s units with ``align_corners=False``.
 
-    Bilinear; 0 outside; in [0, 1] where the weights' rounding would leave it; in the images' memory format.
+    Bilinear; in [0, 1] where the weights' rounding would leave it; in the images' memory format.
     """
-    found = nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    padding = "reflection" if outside == "reflect" else "zeros"
+    found = nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
     return found.clamp_(0.0, 1.0).contiguous(memory_format=format_of(images))
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from dlcli.augment.affine import format_of, sample
+from dlcli.augment.affine import Outside, format_of, sample
 from dlcli.augment.boxes import draw_boxes
 from dlcli.randomness import SampleKeys
 
-PadMode = Literal["zero", "reflect"]
 RATIO = (3 / 4, 4 / 3)
 
 
@@ -20,16 +17,16 @@ def draw_corners(rng: SampleKeys, step: int, pixels: int) -> Tensor:
     return rng.integers("augment/crop", step, 2 * pixels + 1, (2,))
 
 
-def padded_crop(images: Tensor, corners: Tensor, *, pixels: int, mode: PadMode) -> Tensor:
+def padded_crop(images: Tensor, corners: Tensor, *, pixels: int, outside: Outside) -> Tensor:
     """Returns for each image the window of its own size at ``corners`` (N, 2) of the image padded by ``pixels`` on every side.
 
     Whole pixels only, so nothing is blurred. (Lee et al. 2015, "Deeply-supervised nets", §3.1: CIFAR with 4 pixels.)
 
     Args:
-        mode: what is padded with: "zero" (black) or "reflect" (the mirrored image, its border pixel not repeated).
+        outside: what is padded with: "zero" (black) or "reflect" (the mirrored image, its border pixel not repeated).
     """
     count, channels, height, width = images.shape
-    padded = nn.functional.pad(images, (pixels,) * 4, mode="reflect" if mode == "reflect" else "constant")
+    padded = nn.functional.pad(images, (pixels,) * 4, mode="reflect" if outside == "reflect" else "constant")
     channels_last = format_of(images) == torch.channels_last
     depth = channels if channels_last else 1
     if channels_last:

@@ -9,9 +9,9 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from dlcli.augment.affine import draw_maps, warp
+from dlcli.augment.affine import Outside, draw_maps, warp
 from dlcli.augment.color import brightness, contrast, saturation
-from dlcli.augment.crop import PadMode, draw_corners, draw_parts, padded_crop, resized_crop
+from dlcli.augment.crop import draw_corners, draw_parts, padded_crop, resized_crop
 from dlcli.augment.erase import cutout_, draw_holes, draw_middles, erase
 from dlcli.augment.flip import draw_flips, flip_
 from dlcli.augment.mixing import mix
@@ -46,11 +46,11 @@ class Standard(Augment):
     Args:
         spec: the data's. Holes get its mean colour, which a model that standardises its inputs sees as 0.
         crop: pixels of padding on every side, out of which a window of the image's size is cut.
-        crop_mode: what is padded with, "zero" or "reflect".
         resized_crop: smallest share of the area in a part that is enlarged to the whole image, in (0, 1]; 1 is off.
         flip: probability of exchanging left and right.
         degrees, translate, scale, shear: largest rotation (degrees), shift (share of the side), change of size (the factor is
             in 1 ± scale) and shear (degrees).
+        outside: what crop and affine changes fill with: "zero" (black) or "reflect" (the mirrored image).
         jitter: brightness, contrast and saturation each change by a factor in 1 ± jitter.
         policy: operations drawn at random: "none", "randaugment" or "trivial" (TrivialAugment, wide).
         operations, magnitude: of RandAugment: how many for each example, and how strong, in [0, 30].
@@ -64,13 +64,13 @@ class Standard(Augment):
 
     spec: DataSpec
     crop: int = 0
-    crop_mode: PadMode = "zero"
     resized_crop: float = 1.0
     flip: float = 0.0
     degrees: float = 0.0
     translate: float = 0.0
     scale: float = 0.0
     shear: float = 0.0
+    outside: Outside = "zero"
     jitter: float = 0.0
     policy: Policy = "none"
     operations: int = 2
@@ -85,7 +85,7 @@ class Standard(Augment):
             for name in names:
                 if not allowed(getattr(self, name)):
                     raise ValueError(f"{name} must be {words}, got {getattr(self, name)}")
-        for name, choices in (("crop_mode", get_args(PadMode)), ("policy", get_args(Policy))):
+        for name, choices in (("outside", get_args(Outside)), ("policy", get_args(Policy))):
             if getattr(self, name) not in choices:
                 raise ValueError(f"{name} must be one of {', '.join(choices)}, got {getattr(self, name)!r}")
         if self.spec.kind != "image" or len(self.spec.shape) != 3:
@@ -93,8 +93,8 @@ class Standard(Augment):
                 f"only images can be cropped, turned and mixed, and {self.spec.name} is no set of images; use augment=none"
             )
         smallest = min(self.spec.shape[1:])
-        if self.crop_mode == "reflect" and self.crop >= smallest:
-            raise ValueError(f"crop must be below the image's smaller side, {smallest}, with crop_mode=reflect, got {self.crop}")
+        if self.outside == "reflect" and self.crop >= smallest:
+            raise ValueError(f"crop must be below the image's smaller side, {smallest}, with outside=reflect, got {self.crop}")
 
     def __call__(self, inputs: Tensor, *, rng: SampleKeys, step: int) -> Tensor:
         """Returns augmented images (N, C, H, W), in their memory format; mixing is left to :meth:`batch`."""
@@ -140,14 +140,14 @@ class Standard(Augment):
     def _moved(self, inputs: Tensor, rng: SampleKeys, step: int) -> Tensor:
         images, size = inputs, (inputs.shape[2], inputs.shape[3])
         if self.crop:
-            images = padded_crop(images, draw_corners(rng, step, self.crop), pixels=self.crop, mode=self.crop_mode)
+            images = padded_crop(images, draw_corners(rng, step, self.crop), pixels=self.crop, outside=self.outside)
         if self.resized_crop < 1:
             images = resized_crop(images, draw_parts(rng, step, smallest=self.resized_crop, size=size))
         if self.flip:
             images = flip_(images.clone() if images is inputs else images, draw_flips(rng, step, self.flip))
         if self._affine:
             sizes = {name: getattr(self, name) for name in ("degrees", "translate", "scale", "shear")}
-            images = warp(images, draw_maps(rng, step, size=size, **sizes))
+            images = warp(images, draw_maps(rng, step, size=size, **sizes), outside=self.outside)
         return images
 
     def _colored(self, images: Tensor, rng: SampleKeys, step: int) -> Tensor:

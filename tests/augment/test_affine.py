@@ -64,6 +64,14 @@ def test_a_shift_by_whole_pixels_is_a_slice_and_black():
     assert result[:, :, :, :4].abs().max() < 1e-5
 
 
+def test_what_comes_in_from_outside_may_be_the_mirrored_image():
+    zero = torch.zeros(2)
+    result = warp(images(2), inverse_maps(angle=zero, right=zero + 4, down=zero - 3), outside="reflect")
+    mirrored = torch.cat([images(2).flip(3), images(2)], dim=3)
+    mirrored = torch.cat([mirrored, mirrored.flip(2)], dim=2)
+    torch.testing.assert_close(result, mirrored[:, :, 3:16, 14:32], rtol=0, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("values", "low", "high"),
     [({"translate": 0.5}, 0.0, 0.5), ({"scale": 0.25}, 0.75, 1.25), ({"degrees": 60.0}, 0.0, 60.0), ({"shear": 30.0}, 0.0, 30.0)],

@@ -19,21 +19,21 @@ def keys(count: int) -> SampleKeys:
 
 
 @pytest.mark.parametrize("memory_format", FORMATS)
-@pytest.mark.parametrize(("mode", "torchs"), [("zero", "constant"), ("reflect", "reflect")])
+@pytest.mark.parametrize(("outside", "torchs"), [("zero", "constant"), ("reflect", "reflect")])
 @pytest.mark.parametrize(("channels", "pixels"), [(1, 2), (3, 4), (5, 1)])
-def test_a_padded_crop_is_a_slice_of_the_padded_image_at_its_keyed_corner(memory_format, mode, torchs, channels, pixels):
+def test_a_padded_crop_is_a_slice_of_the_padded_image_at_its_keyed_corner(memory_format, outside, torchs, channels, pixels):
     inputs = images(30, channels).contiguous(memory_format=memory_format)
     corners = draw_corners(keys(30), 7, pixels)
     padded = nn.functional.pad(inputs, (pixels,) * 4, mode=torchs)
     expected = [image[:, top : top + 8, left : left + 7] for image, (top, left) in zip(padded, corners.tolist(), strict=True)]
-    result = padded_crop(inputs, corners, pixels=pixels, mode=mode)
+    result = padded_crop(inputs, corners, pixels=pixels, outside=outside)
     assert torch.equal(result, torch.stack(expected))
     assert result.is_contiguous(memory_format=memory_format)
 
 
 def test_a_window_in_the_middle_is_the_image_itself():
     inputs = images(4)
-    assert torch.equal(padded_crop(inputs, torch.full((4, 2), 3), pixels=3, mode="zero"), inputs)
+    assert torch.equal(padded_crop(inputs, torch.full((4, 2), 3), pixels=3, outside="zero"), inputs)
 
 
 def test_every_corner_occurs_about_equally_often():

@@ -31,19 +31,19 @@ TABLE = DataSpec(
 )
 EVERYTHING = {
     "crop": 2,
-    "crop_mode": "reflect",
     "resized_crop": 0.3,
     "flip": 0.5,
     "degrees": 20.0,
     "translate": 0.1,
     "scale": 0.2,
     "shear": 10.0,
+    "outside": "reflect",
     "jitter": 0.4,
     "policy": "trivial",
     "cutout": 4,
     "erase": 0.5,
 }
-EACH = [{name: value} for name, value in EVERYTHING.items() if name != "crop_mode"] + [{"policy": "randaugment"}, EVERYTHING]
+EACH = [{name: value} for name, value in EVERYTHING.items() if name != "outside"] + [{"policy": "randaugment"}, EVERYTHING]
 
 
 def images(count: int = 24, memory_format: torch.memory_format = torch.channels_last) -> torch.Tensor:
@@ -98,7 +98,7 @@ def test_a_batch_of_more_than_the_caches_hold_goes_in_pieces_and_comes_out_the_s
 
 def test_crop_and_flip_are_those_of_the_examples_keys():
     result = Standard(spec=SPEC, crop=3, flip=0.5)(images(), rng=keys(), step=5)
-    cropped = padded_crop(images(), draw_corners(keys(), 5, 3), pixels=3, mode="zero")
+    cropped = padded_crop(images(), draw_corners(keys(), 5, 3), pixels=3, outside="zero")
     assert torch.equal(result, flip_(cropped, draw_flips(keys(), 5, 0.5)))
 
 
@@ -131,8 +131,8 @@ def test_an_empty_batch_stays_empty():
 
 @pytest.mark.parametrize(("values", "message"), [
     ({"crop": -1}, "crop must be at least 0, got -1"),
-    ({"crop_mode": "edge"}, "crop_mode must be one of zero, reflect, got 'edge'"),
-    ({"crop": 16, "crop_mode": "reflect"}, "crop must be below the image's smaller side, 16, with crop_mode=reflect, got 16"),
+    ({"outside": "edge"}, "outside must be one of zero, reflect, got 'edge'"),
+    ({"crop": 16, "outside": "reflect"}, "crop must be below the image's smaller side, 16, with outside=reflect, got 16"),
     ({"resized_crop": 0.0}, r"resized_crop must be in \(0, 1\], got 0.0"),
     ({"resized_crop": 1.5}, r"resized_crop must be in \(0, 1\], got 1.5"),
     ({"flip": 1.1}, r"flip must be in \[0, 1\], got 1.1"),
