@@ -21,8 +21,8 @@ from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore, run_fit, snapshot
 from dlcli.config.compose import compose
 from dlcli.config.schema import FitSettings, TrainSettings, checked_settings
-from dlcli.engine.fit import Progress
 from dlcli.engine.reports import NonFiniteError
+from dlcli.engine.state import Progress
 from dlcli.errors import ComputeError, DataError, DlcliError, Interrupted, UsageError
 from dlcli.runs.run import Run, checkpoint_names, read_checkpoint
 
