@@ -112,10 +112,13 @@ def test_values_out_of_range_are_refused(make: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
-def test_a_yaml_lists_every_hyper_parameter_with_its_default(path: Path) -> None:
+def test_a_yaml_lists_every_hyper_parameter_and_the_one_of_its_class_the_defaults(path: Path) -> None:
     settings = yaml.safe_load(path.read_text())
     module, _, name = settings.pop("_target_").rpartition(".")
     schedule = getattr(importlib.import_module(module), name)
     wanted = {key for key in inspect.signature(schedule).parameters if key != "total_steps"}
     assert settings.keys() == wanted
-    assert schedule(total_steps=7, **settings) == schedule(total_steps=7)
+    built = schedule(total_steps=7, **settings)
+    assert path.stem.replace("_", "").startswith(name.lower())  # such as cosine_warmup, a preset of Cosine
+    if path.stem.replace("_", "") == name.lower():
+        assert built == schedule(total_steps=7)
