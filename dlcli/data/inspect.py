@@ -62,7 +62,7 @@ def inspect(bundle: DataBundle) -> list[Finding]:
     found = [
         *_unreadable(looks.values()),
         *_classes(bundle.spec.classes, looks),
-        *_duplicates(looks),
+        *_duplicates(looks, rows=bundle.spec.kind == "table"),
         *_images(looks.values()),
         *_columns(bundle, looks),
     ]
@@ -149,28 +149,39 @@ def _classes(classes: tuple[str, ...], looks: Mapping[str, _Look]) -> Iterator[F
             yield Finding("warning" if ratio >= _VERY_UNEVEN else "note", text, fix)
 
 
-def _duplicates(looks: Mapping[str, _Look]) -> Iterator[Finding]:
+def _duplicates(looks: Mapping[str, _Look], *, rows: bool) -> Iterator[Finding]:
+    """Copies of an example; equal rows of a table may well be different people, so there they are no more than a note."""
     names = list(looks)
     for name, look in looks.items():
         _, first, inverse = np.unique(look.digests, return_index=True, return_inverse=True)
         copies = len(look.digests) - len(first)
         if copies:
-            rows = np.flatnonzero(np.arange(len(inverse)) != first[inverse])
-            conflicts = int((look.targets[rows] != look.targets[first[inverse[rows]]]).sum())
-            text = f"{name}: {copies:,} {_plural(copies, 'example is a copy', 'examples are copies')} of another"
-            yield Finding("note", f"{text} (such as positions {first[inverse[rows[0]]]} and {rows[0]})")
+            repeated = np.flatnonzero(np.arange(len(inverse)) != first[inverse])
+            conflicts = int((look.targets[repeated] != look.targets[first[inverse[repeated]]]).sum())
+            alike = ("row equals another", "rows equal another")
+            copied = ("example is a copy of another", "examples are copies of another")
+            text = f"{name}: {copies:,} {_plural(copies, *(alike if rows else copied))}"
+            yield Finding("note", f"{text} (such as positions {first[inverse[repeated[0]]]} and {repeated[0]})")
             if conflicts:
-                text = f"{name}: {conflicts:,} {_plural(conflicts, 'copy has', 'copies have')} another class than the first"
-                yield Finding("warning", text, "keep the one with the right class")
+                text = f"{name}: {conflicts:,} of them {_plural(conflicts, 'has', 'have')} another class than the first"
+                fix = None if rows else "keep the one with the right class"
+                yield Finding(
+                    "note" if rows else "warning", f"{text}; no model gets {'all' if rows else 'both'} of these right", fix
+                )
     for at, one in enumerate(names):
         for other in names[at + 1 :]:
             shared = np.isin(looks[other].digests, looks[one].digests)
             if count := int(shared.sum()):
                 row = int(np.flatnonzero(shared)[0])
                 twin = int(np.flatnonzero(looks[one].digests == looks[other].digests[row])[0])
-                text = f"leak: {count:,} of {len(shared):,} {other} examples are also in {one}"
-                fix = f"remove one of each; {other} figures flatter by up to {100 * count / len(shared):.2g} points"
-                yield Finding("warning", f"{text} (such as {other} {row} = {one} {twin})", fix)
+                share = f"{count:,} of {len(shared):,} {other}"
+                pair = f"(such as {other} {row} = {one} {twin})"
+                if rows:
+                    text = f"{share} rows equal one in {one} {pair}: a leak where they stand for the same person or thing"
+                    yield Finding("note", text)
+                else:
+                    fix = f"remove one of each; {other} figures flatter by up to {100 * count / len(shared):.2g} points"
+                    yield Finding("warning", f"leak: {share} examples are also in {one} {pair}", fix)
 
 
 def _images(looks: Iterable[_Look]) -> Iterator[Finding]:

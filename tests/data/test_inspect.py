@@ -66,7 +66,19 @@ def test_copies_within_a_part_and_their_contradicting_classes():
     images[9] = images[4]
     found = inspect(bundle_of(MemorySplit(images, targets(20))))
     assert texts(found, "note")[1] == "train: 2 examples are copies of another (such as positions 2 and 7)"
-    assert texts(found, "warning") == ["train: 2 copies have another class than the first"]
+    assert texts(found, "warning") == ["train: 2 of them have another class than the first; no model gets both of these right"]
+
+
+def test_equal_rows_of_a_table_may_be_different_people_and_are_a_note():
+    values = table()[:, :1]
+    twice, other = torch.cat([values, values[:3]]), torch.cat([values[5:6], values[:1] + 1])
+    found = inspect(bundle_of(MemorySplit(twice, targets(63)), test=MemorySplit(other, targets(2))))
+    assert not texts(found, "warning")
+    assert "train: 3 rows equal another (such as positions 0 and 60)" in texts(found)
+    shared = (
+        "1 of 2 test rows equal one in train (such as test 0 = train 5): a leak where they stand for the same person or thing"
+    )
+    assert shared in texts(found)
 
 
 def test_a_leak_between_parts_names_a_pair_and_how_much_it_can_flatter():
