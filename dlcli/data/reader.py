@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dlcli.data.decode import decode
@@ -68,26 +70,31 @@ class Reader:
     def __getitem__(self, request: Request) -> Images:
         """Returns the images at the rows of ``request``, which also says the share of the shorter side to keep."""
         rows, crop = request
-        pixels = torch.zeros(len(rows), self.size, self.size, self.channels, dtype=torch.uint8)
+        pixels = np.empty((len(rows), self.size, self.size, self.channels), dtype=np.uint8)
         errors = [(at, error) for at, row in enumerate(rows) if isinstance(error := self._put(pixels[at], row, crop), DlcliError)]
-        return Images(pixels, tuple(errors))
+        return Images(torch.from_numpy(pixels), tuple(errors))
 
     def read(self, rows: Tensor, crop: float) -> Images:
         """Returns the images at ``rows`` (int64), decoded in threads: Pillow lets them run side by side."""
-        pixels = torch.zeros(len(rows), self.size, self.size, self.channels, dtype=torch.uint8)
+        pixels = np.empty((len(rows), self.size, self.size, self.channels), dtype=np.uint8)
         pool = ThreadPoolExecutor(max_workers=os.cpu_count())
         try:
             results = list(pool.map(lambda each: self._put(pixels[each[0]], each[1], crop), enumerate(rows.tolist())))
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
         errors = tuple((at, result) for at, result in enumerate(results) if isinstance(result, DlcliError))
-        return Images(pixels, errors, tuple(None if isinstance(result, DlcliError) else result for result in results))
+        seen = tuple(None if isinstance(result, DlcliError) else result for result in results)
+        return Images(torch.from_numpy(pixels), errors, seen)
 
-    def _put(self, target: Tensor, row: int, crop: float) -> tuple[int, int, str] | DlcliError:
-        """Decodes one image into its place; an error is returned, for one that crosses a process would lose its form."""
+    def _put(self, target: NDArray[np.uint8], row: int, crop: float) -> tuple[int, int, str] | DlcliError:
+        """Decodes one image into its place; an error is returned, for one that crosses a process would lose its form.
+
+        Copied by numpy: torch would share so small a copy out to all its threads, and wait for them.
+        """
         try:
             decoded = decode(self.files.path(row), size=self.size, channels=self.channels, crop=crop)
         except DlcliError as error:
+            target[...] = 0
             return error
-        target.copy_(decoded.pixels.permute(1, 2, 0))
+        target[...] = decoded.pixels.permute(1, 2, 0).numpy()
         return decoded.width, decoded.height, decoded.mode
