@@ -242,3 +242,16 @@ def test_a_value_out_of_range_is_refused_before_anything_is_read(values, message
 
 def test_a_folder_of_nothing_but_letters_of_other_scripts_has_a_name_that_a_run_can_have(photo_folder, tmp_path):
     assert loaded(photo_folder(tmp_path / "猫", {"flower": 8, "palace": 8})).spec.name == "photos"
+
+
+def test_hostile_names_never_reach_the_terminal_as_they_are(dl, photo_folder, tmp_path):
+    try:
+        photo_folder(tmp_path, {"\x1b[31mred": 8, "\u202eflower": 8})
+        (tmp_path / "\x1b[31mred" / "\x1b]0;title\x07.jpg").write_bytes(b"no image")
+    except OSError:
+        pytest.skip("this file system has no such names")
+    refused, shown = dl("data", "check", str(tmp_path)), dl("data", "check", str(tmp_path), "data.skip_unreadable=true")
+    assert (refused.code, shown.code) == (65, 0)
+    assert r"\x1b[31mred/\x1b]0;title\x07.jpg is no image that can be read" in refused.err
+    assert r"\u202eflower 6" in shown.err
+    assert not {"\x1b", "\x07", "\u202e"} & set(refused.err + refused.out + shown.err + shown.out)
