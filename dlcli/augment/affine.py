@@ -72,21 +72,22 @@ def warp(images: Tensor, maps: Tensor, *, outside: Outside = "zero") -> Tensor:
     """Returns the images resampled through their maps (N, 2, 3), bilinearly."""
     height, width = images.shape[2:]
     x, y = ((torch.arange(size, device=images.device) - (size - 1) / 2) for size in (width, height))
-    rows = [
-        row[:, 0, None, None] * x + (row[:, 1, None] * y + row[:, 2, None])[:, :, None]
-        for row in (maps[:, 0] / (0.5 * width), maps[:, 1] / (0.5 * height))
-    ]
-    return sample(images, torch.stack(rows, dim=-1), outside=outside)
+    (a, b, across), (c, d, down) = (
+        rows[:, :, None].unbind(1) for rows in (maps[:, 0] / (0.5 * width), maps[:, 1] / (0.5 * height))
+    )
+    return sample(images, torch.complex(a * x, c * x), torch.complex(b * y + across, d * y + down), outside=outside)
 
 
-def sample(images: Tensor, grid: Tensor, *, outside: Outside = "zero") -> Tensor:
-    """Returns the images at the places ``grid`` (N, H, W, 2), in ``grid_sample``'s units with ``align_corners=False``.
+def sample(images: Tensor, columns: Tensor, rows: Tensor, *, outside: Outside = "zero") -> Tensor:
+    """Returns the images at the places columns[n, j] + rows[n, i], for each output pixel (i, j); bilinear, in [0, 1].
 
-    Bilinear; in [0, 1] where the weights' rounding would leave it; in the images' memory format.
+    A place is x + iy, from -1 to 1 between the image's borders (``grid_sample`` with ``align_corners=False``); as complex numbers
+    all places come from one addition. The result is contiguous, whatever the images' memory format is.
     """
+    grid = torch.view_as_real(columns[:, None, :] + rows[:, :, None])
     padding = "reflection" if outside == "reflect" else "zeros"
     found = nn.functional.grid_sample(images, grid, mode="bilinear", padding_mode=padding, align_corners=False)
-    return found.clamp_(0.0, 1.0).contiguous(memory_format=format_of(images))
+    return found.clamp_(0.0, 1.0)  # the weights are rounded, and may sum to more than 1
 
 
 def format_of(images: Tensor) -> torch.memory_format:

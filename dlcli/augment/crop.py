@@ -57,17 +57,21 @@ def draw_parts(rng: SampleKeys, step: int, *, smallest: float, size: tuple[int, 
     return torch.stack(columns, dim=1)
 
 
-def resized_crop(images: Tensor, boxes: Tensor) -> Tensor:
-    """Returns the part of each image in its box (N, 4), bilinearly enlarged to the image's size.
+def resized_crop(images: Tensor, boxes: Tensor, *, mirrored: Tensor | None = None) -> Tensor:
+    """Returns the part of each image in its box (N, 4), bilinearly enlarged to the image's size, contiguous.
 
     A part is never larger than the image, so no pixel is skipped and there is nothing to antialias: downscaling, where it
     matters, was done when the image was read.
+
+    Args:
+        mirrored: which images have left and right exchanged on the way, bool (N,).
     """
     height, width = images.shape[2:]
     top, left, tall, wide = boxes[:, :, None].float().unbind(1)
-    x = _coordinates(left, wide, width)[:, None, :].expand(-1, height, -1)
-    y = _coordinates(top, tall, height)[:, :, None].expand(-1, -1, width)
-    return sample(images, torch.stack([x, y], dim=-1))
+    x, y = _coordinates(left, wide, width), _coordinates(top, tall, height)
+    if mirrored is not None:
+        x = torch.where(mirrored[:, None], x.flip(1), x)
+    return sample(images, torch.complex(x, torch.zeros_like(x)), torch.complex(torch.zeros_like(y), y))
 
 
 def _coordinates(start: Tensor, length: Tensor, size: int) -> Tensor:

@@ -42,6 +42,15 @@ def draw_holes(rng: SampleKeys, step: int, *, probability: float, size: tuple[in
     return boxes * (fitting & (rng.uniform("augment/erase", step) < probability))[:, None]
 
 
-def erase(images: Tensor, boxes: Tensor, *, value: Tensor) -> Tensor:
-    """Returns copies with the pixels in the boxes (N, 4) set to ``value`` (C,)."""
-    return replace_inside(images, boxes, value[None, :, None, None])
+def erase_(images: Tensor, boxes: Tensor, *, value: Tensor) -> Tensor:
+    """Sets the pixels in the boxes (N, 4) to ``value`` (C,), in place, and returns the images."""
+    if images.device.type != "cpu":
+        return _erase_without_waiting_(images, boxes, value)
+    rows = (boxes[:, 2] > 0).nonzero()[:, 0]
+    images[rows] = replace_inside(images[rows], boxes[rows], value[None, :, None, None])
+    return images
+
+
+def _erase_without_waiting_(images: Tensor, boxes: Tensor, value: Tensor) -> Tensor:
+    """The same for accelerators, where asking which images have a hole would wait for the device."""
+    return images.copy_(replace_inside(images, boxes, value[None, :, None, None]))

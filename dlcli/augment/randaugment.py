@@ -97,21 +97,20 @@ def draw_trivial(rng: SampleKeys, step: int) -> Choices:
     return Choices(plain.operations, plain.strengths * rng.integers("augment/policy/strength", step, LARGEST + 1, (1,)) / LARGEST)
 
 
-def carry_out(images: Tensor, choices: Choices, ranges: Ranges) -> Tensor:
-    """Returns copies of the images with their operations done.
+def carry_out_(images: Tensor, choices: Choices, ranges: Ranges) -> Tensor:
+    """Does to the images the operations chosen for them, in place, and returns them.
 
     The choices are brought to the host, the one place where an augmentation waits for the device: then an operation runs once a
     layer, on the examples that chose it, and not on all.
     """
-    result = images.clone()
     on_host = choices.operations.cpu().unbind(1)
     for chosen, operations, strengths in zip(on_host, choices.operations.unbind(1), choices.strengths.unbind(1), strict=True):
         for members, operation in _GROUPS.items():
             found = torch.isin(chosen, torch.tensor(members)).nonzero()[:, 0]
             if len(found):
                 rows = found.to(images.device, non_blocking=True)
-                result[rows] = operation(result[rows], operations[rows], strengths[rows], ranges)
-    return result
+                images[rows] = operation(images[rows], operations[rows], strengths[rows], ranges)
+    return images
 
 
 def _move(images: Tensor, operations: Tensor, strengths: Tensor, ranges: Ranges) -> Tensor:

@@ -9,13 +9,13 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from dlcli.augment.affine import Outside, draw_maps, warp
+from dlcli.augment.affine import Outside, draw_maps, format_of, warp
 from dlcli.augment.color import brightness, contrast, saturation
 from dlcli.augment.crop import draw_corners, draw_parts, padded_crop, resized_crop
-from dlcli.augment.erase import cutout_, draw_holes, draw_middles, erase
+from dlcli.augment.erase import cutout_, draw_holes, draw_middles, erase_
 from dlcli.augment.flip import draw_flips, flip_
 from dlcli.augment.mixing import mix
-from dlcli.augment.randaugment import LARGEST, RANDAUGMENT, TRIVIAL, carry_out, draw_randaugment, draw_trivial
+from dlcli.augment.randaugment import LARGEST, RANDAUGMENT, TRIVIAL, carry_out_, draw_randaugment, draw_trivial
 from dlcli.contracts import Augment, Batch, DataSpec
 from dlcli.randomness import SampleKeys
 
@@ -112,9 +112,12 @@ class Standard(Augment):
             return inputs
         size = max(1, _FITTING // inputs[0].numel()) if inputs.device.type == "cpu" else len(inputs)
         if size >= len(inputs):
-            return self._changed(inputs, rng, step)
-        pieces = zip(torch.split(inputs, size), torch.split(rng.index, size), strict=True)
-        return torch.cat([self._changed(images, SampleKeys(rng.seed, index), step) for images, index in pieces])
+            return self._changed(inputs, rng, step).contiguous(memory_format=format_of(inputs))
+        result = torch.empty_like(inputs)
+        for start in range(0, len(inputs), size):
+            piece = slice(start, start + size)
+            result[piece] = self._changed(inputs[piece], SampleKeys(rng.seed, rng.index[piece]), step)
+        return result
 
     def batch(self, batch: Batch, *, rng: SampleKeys, step: int) -> Batch:
         """Returns the augmented batch; with mixup or cutmix its targets are the share of each class, float32 (N, P)."""
@@ -128,37 +131,39 @@ class Standard(Augment):
         return bool(self.degrees or self.translate or self.scale or self.shear)
 
     def _changed(self, inputs: Tensor, rng: SampleKeys, step: int) -> Tensor:
-        images, size = self._colored(self._moved(inputs, rng, step), rng, step), (inputs.shape[2], inputs.shape[3])
+        """The images without mixing, in a memory format of its own; ``inputs`` stay, for what comes first makes a copy."""
+        copying = self.crop or self.resized_crop < 1 or (not self.flip and (self._affine or self.jitter))
+        images, size = inputs if copying else inputs.clone(), (inputs.shape[2], inputs.shape[3])
+        images = self._colored_(self._moved_(images, rng, step), rng, step)
         if self.cutout:
-            own = images.clone() if images is inputs else images
-            images = cutout_(own, draw_middles(rng, step, size), side=self.cutout, value=self._mean_color(images))
+            cutout_(images, draw_middles(rng, step, size), side=self.cutout, value=self._mean_color(images))
         if self.erase:
             holes = draw_holes(rng, step, probability=self.erase, size=size)
-            images = erase(images, holes, value=self._mean_color(images))
+            erase_(images, holes, value=self._mean_color(images))
         return images
 
-    def _moved(self, inputs: Tensor, rng: SampleKeys, step: int) -> Tensor:
-        images, size = inputs, (inputs.shape[2], inputs.shape[3])
+    def _moved_(self, images: Tensor, rng: SampleKeys, step: int) -> Tensor:
+        size = (images.shape[2], images.shape[3])
+        mirrored = draw_flips(rng, step, self.flip) if self.flip else None
         if self.crop:
             images = padded_crop(images, draw_corners(rng, step, self.crop), pixels=self.crop, outside=self.outside)
         if self.resized_crop < 1:
-            images = resized_crop(images, draw_parts(rng, step, smallest=self.resized_crop, size=size))
-        if self.flip:
-            images = flip_(images.clone() if images is inputs else images, draw_flips(rng, step, self.flip))
+            images = resized_crop(images, draw_parts(rng, step, smallest=self.resized_crop, size=size), mirrored=mirrored)
+        elif mirrored is not None:
+            flip_(images, mirrored)
         if self._affine:
             sizes = {name: getattr(self, name) for name in ("degrees", "translate", "scale", "shear")}
             images = warp(images, draw_maps(rng, step, size=size, **sizes), outside=self.outside)
         return images
 
-    def _colored(self, images: Tensor, rng: SampleKeys, step: int) -> Tensor:
+    def _colored_(self, images: Tensor, rng: SampleKeys, step: int) -> Tensor:
         if self.jitter:
             for name, change in (("brightness", brightness), ("contrast", contrast), ("saturation", saturation)):
                 images = change(images, rng.uniform(f"augment/{name}", step, low=1 - self.jitter, high=1 + self.jitter))
         if self.policy == "randaugment":
-            choices = draw_randaugment(rng, step, operations=self.operations, magnitude=self.magnitude)
-            images = carry_out(images, choices, RANDAUGMENT)
+            carry_out_(images, draw_randaugment(rng, step, operations=self.operations, magnitude=self.magnitude), RANDAUGMENT)
         elif self.policy == "trivial":
-            images = carry_out(images, draw_trivial(rng, step), TRIVIAL)
+            carry_out_(images, draw_trivial(rng, step), TRIVIAL)
         return images
 
     def _mean_color(self, images: Tensor) -> Tensor:

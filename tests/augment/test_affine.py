@@ -93,9 +93,13 @@ def test_draws_fill_their_range_and_stay_in_it(values, low, high):
 
 
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_samples_keep_range_and_memory_format(memory_format):
-    inputs = torch.ones(4, 3, 13, 18).contiguous(memory_format=memory_format)
-    grid = SampleKeys(0, torch.arange(4)).uniform("x", 0, (13, 18, 2), low=-0.9, high=0.9)
-    result = sample(inputs, grid)
-    assert result.max() == 1.0
-    assert format_of(result) == format_of(inputs) == memory_format
+def test_samples_are_those_of_grid_sample_at_the_sums_of_their_columns_and_rows(memory_format):
+    inputs = images(4).contiguous(memory_format=memory_format)
+    assert format_of(inputs) == memory_format
+    rng = SampleKeys(0, torch.arange(4))
+    columns, rows = (
+        torch.view_as_complex(rng.uniform(name, 0, (size, 2), low=-0.6, high=0.6)) for name, size in (("x", 18), ("y", 13))
+    )
+    grid = torch.view_as_real(columns).unsqueeze(1) + torch.view_as_real(rows).unsqueeze(2)
+    expected = torch.nn.functional.grid_sample(inputs, grid, align_corners=False)
+    torch.testing.assert_close(sample(inputs, columns, rows), expected, rtol=0, atol=1e-6)

