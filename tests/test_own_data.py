@@ -83,3 +83,15 @@ def test_a_wrong_target_is_one_line_with_the_right_one(dl, tmp_path):
     assert answer.code == 2
     assert "did you mean 'left'?" in answer.err
     assert len(answer.errors) <= 2
+
+
+def test_a_table_that_has_changed_since_training_is_refused(dl, tmp_path):
+    path = tmp_path / "data (1).csv"
+    rows = [f"{20 + row % 30},{'Ulm' if row % 3 else 'Bonn'},{'Yes' if row % 30 > 20 else 'No'}" for row in range(120)]
+    path.write_text("\n".join(["age,city,left", *rows]) + "\n")
+    assert dl("train", "--data", str(path), "--target", "left", "trainer.epochs=2", "--quiet").code == 0
+    assert dl("evaluate", "--quiet").code == 0
+    path.write_text("\n".join(["age,city,left", *(row.replace("Bonn", "Aachen") for row in rows)]) + "\n")
+    answer = dl("evaluate", "--quiet")
+    assert answer.code == 65
+    assert "have changed since" in answer.err

@@ -70,7 +70,10 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             if talk.shows_pictures:
                 show_predictions(subject.split, predictions, classes, talk)
             talk.line(f"evaluate run: {run.path} · {result.seconds:.1f} s")
-            talk.next_commands(("dl attack fgsm", "how little must change to fool it"), ("dl explain gradcam", "where it looks"))
+            if subject.loaded.model.spec.kind == "image":
+                talk.next_commands(
+                    ("dl attack fgsm", "how little must change to fool it"), ("dl explain gradcam", "where it looks")
+                )
             return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,6 +115,18 @@ def refuse_other_data(spec: DataSpec, trained: DataSpec, *, source: str) -> None
         before = f"{trained.name} {trained.shape} with {len(trained.classes)} classes"
         now = f"{spec.name} {spec.shape} with {len(spec.classes)}"
         raise DataError(f"{source} was trained on {before}; its data are now {now}, or in another order")
+    if _fingerprint(spec) != _fingerprint(trained) or not _alike(spec.mean, trained.mean) or not _alike(spec.std, trained.std):
+        reason = f"the {spec.kind}s of {spec.name} have changed since {source} was trained: columns, categories or train examples"
+        raise DataError(f"{reason}; its split and its codes no longer hold", hint="bring the old data back, or train again")
+
+
+def _fingerprint(spec: DataSpec) -> list[tuple[str, tuple[str, ...]]]:
+    return [(column.name, column.categories) for column in spec.columns]
+
+
+def _alike(now: tuple[float, ...], before: tuple[float, ...]) -> bool:
+    """Equal but for the last digits, which another machine may round otherwise."""
+    return all(math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-8) for one, other in zip(now, before, strict=True))
 
 
 def data_source(node: Mapping[str, Any], *, source: str, workers: int = 0) -> DataSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,7 @@ class Table(DataSource):
         """Reads, checks and splits the file. Raises DataError (content), StorageError (missing) or UsageError (names)."""
         raw = self.raw()
         parts = split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
-        return bundle_of(raw, parts.train, parts.val, parts.test, name=Path(str(self.path)).stem)
+        return bundle_of(raw, parts.train, parts.val, parts.test, name=_name(Path(str(self.path))))
 
     def raw(self) -> RawTable:
         """Reads and checks the file; nothing is split or measured."""
@@ -82,6 +83,11 @@ class Table(DataSource):
             categories=self.categories,
             drop=self.drop,
         )
+
+
+def _name(path: Path) -> str:
+    """The file's name as a run can have it: what a folder may not be called becomes a dash."""
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-._")[:64] or "table"
 
 
 def check_shares(val_share: float, test_share: float) -> None:
