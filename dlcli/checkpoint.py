@@ -46,6 +46,7 @@ class Checkpoint:
         node: the configuration that builds the network, plain data with ``_target_``.
         progress: position and running sums of the training loop, plain data.
         calibration: temperature and thresholds fitted on data that the model was not trained on, by name; may be empty.
+        data_digest: of the data as :func:`dlcli.data.digest.digest_of` gives it; empty where it is not known.
     """
 
     model: Mapping[str, Tensor]
@@ -57,6 +58,7 @@ class Checkpoint:
     optimizer: Mapping[str, Tensor] | None = None
     optimizer_numbers: Mapping[str, Number] = field(default_factory=dict)
     calibration: Mapping[str, float] = field(default_factory=dict)
+    data_digest: str = ""
 
     @property
     def weights(self) -> Mapping[str, Tensor]:
@@ -87,6 +89,8 @@ def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
     }
     if checkpoint.calibration:
         state["calibration"] = dict(checkpoint.calibration)
+    if checkpoint.data_digest:
+        state["data_digest"] = checkpoint.data_digest
     files[_STATE] = _json_bytes(state)
     entries = {name: {"size": len(data), "sha256": hashlib.sha256(data).hexdigest()} for name, data in files.items()}
     files[MANIFEST] = _sealed({"schema": SCHEMA, "files": entries})
@@ -119,6 +123,7 @@ def unpack(files: Mapping[str, bytes], *, source: str) -> Checkpoint:
             node=dict(state["model"]),
             progress=dict(state["progress"]),
             calibration={str(name): float(value) for name, value in state.get("calibration", {}).items()},
+            data_digest=str(state.get("data_digest", "")),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{source}/{_STATE} lacks or garbles {error}; expected a dlcli checkpoint") from error

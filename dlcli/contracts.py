@@ -125,6 +125,7 @@ class DataBundle:
 
     Args:
         notes: what a reader noticed and people should know, one line each.
+        digest: of the whole parts, before a run takes some of their examples; empty where nobody asked.
     """
 
     spec: DataSpec
@@ -132,6 +133,7 @@ class DataBundle:
     val: Split | None
     test: Split | None
     notes: tuple[str, ...] = ()
+    digest: str = ""
 
 
 class DataSource(ABC):

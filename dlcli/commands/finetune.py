@@ -10,7 +10,7 @@ from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
 from dlcli.commands.lr_find import find_rate
-from dlcli.commands.models import Loaded, assemble, load_model, load_weights
+from dlcli.commands.models import Loaded, assemble, load_model, load_weights, refuse_mixed_parts
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.train import announce
@@ -75,6 +75,7 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -
     loaded = load_model(settings.run, which=settings.checkpoint, device=torch.device("cpu"), talk=talk)
     parent, spec = loaded.checkpoint, bundle.spec
     _refuse_other_kind(parent.spec, spec, loaded.reference)
+    refuse_mixed_parts(settings.data, loaded.data, reference=loaded.reference)
     same = parent.spec.classes == spec.classes and parent.spec.name == spec.name
     node = dict(parent.node) if same else {**parent.node, **({"outputs": None} if "outputs" in parent.node else {})}
     with borrowed_rng():
@@ -95,6 +96,13 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -
 def _refuse_other_kind(before: DataSpec, now: DataSpec, reference: str) -> None:
     if before.kind != now.kind:
         raise UsageError(f"{reference} was trained on {before.kind}s, {now.name} holds {now.kind}s", hint="dl list data")
+    if before.kind == "table":
+        own, theirs = ({column.name: column.categories for column in spec.columns} for spec in (now, before))
+        differing = [name for name in {**theirs, **own} if theirs.get(name) != own.get(name)]
+        if differing or list(own) != list(theirs):
+            where = f"'{differing[0]}' differs" if differing else "they are in another order"
+            reason = f"{reference} knows other columns or categories than {now.name}: {where}"
+            raise UsageError(reason, hint="the same columns with the same categories, or dl train")
     if before.kind == "image" and now.shape[0] not in {1, before.shape[0]}:
         raise UsageError(
             f"{reference} was trained on images with {before.shape[0]} channel(s), {now.name} has {now.shape[0]}",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from dlcli.classifier import Classifier, Preprocessing
 from dlcli.commands.console import Talk
 from dlcli.config.build import build
 from dlcli.config.stored import read_stored
-from dlcli.contracts import DataSource, DataSpec
+from dlcli.contracts import DataBundle, DataSource, DataSpec
+from dlcli.data.digest import digest_of
 from dlcli.engine.device import memory_errors, place
 from dlcli.errors import ConfigError, DataError, StorageError, UsageError, did_you_mean
 from dlcli.runs.find import BUILTIN, RunInfo, default_model, find_model
@@ -24,6 +24,9 @@ from dlcli.runs.folder import read_folder
 from dlcli.runs.record import read_json
 from dlcli.runs.run import checkpoint_name, checkpoint_names, read_checkpoint, read_config
 
+# What says which data a source reads, and what says how it splits them.
+_PLACES = ("_target_", "root", "path", "target", "gate", "seed")
+_SPLITTERS = ("split_seed", "val_size", "val_share", "test_share")
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 
@@ -109,24 +112,31 @@ def load_weights(model: Classifier, weights: Mapping[str, Tensor], *, source: st
     model.load_state_dict(dict(weights))
 
 
-def refuse_other_data(spec: DataSpec, trained: DataSpec, *, source: str) -> None:
-    """Raises DataError where data are not those that a model was trained on: another name, shape or other classes."""
-    if (spec.name, spec.shape, spec.classes) != (trained.name, trained.shape, trained.classes):
-        before = f"{trained.name} {trained.shape} with {len(trained.classes)} classes"
+def refuse_other_data(bundle: DataBundle, trained: Checkpoint, *, source: str) -> None:
+    """Raises DataError where data are not those that a model was trained on: another name, shape, classes, content or split."""
+    spec, before = bundle.spec, trained.spec
+    if (spec.name, spec.shape, spec.classes) != (before.name, before.shape, before.classes):
+        then = f"{before.name} {before.shape} with {len(before.classes)} classes"
         now = f"{spec.name} {spec.shape} with {len(spec.classes)}"
-        raise DataError(f"{source} was trained on {before}; its data are now {now}, or in another order")
-    if _fingerprint(spec) != _fingerprint(trained) or not _alike(spec.mean, trained.mean) or not _alike(spec.std, trained.std):
-        reason = f"the {spec.kind}s of {spec.name} have changed since {source} was trained: columns, categories or train examples"
-        raise DataError(f"{reason}; its split and its codes no longer hold", hint="bring the old data back, or train again")
+        raise DataError(f"{source} was trained on {then}; its data are now {now}, or in another order")
+    if trained.data_digest and (bundle.digest or digest_of(bundle)) != trained.data_digest:
+        reason = f"the {spec.kind}s of {spec.name} have changed since {source} was trained, or are split otherwise"
+        raise DataError(
+            f"{reason}: its test examples may be among those it learned", hint="bring the old data back, or train again"
+        )
 
 
-def _fingerprint(spec: DataSpec) -> list[tuple[str, tuple[str, ...]]]:
-    return [(column.name, column.categories) for column in spec.columns]
+def refuse_mixed_parts(node: Mapping[str, Any], parent: Mapping[str, Any], *, reference: str) -> None:
+    """Raises UsageError where the same source is split otherwise than for a model that goes on from it.
 
-
-def _alike(now: tuple[float, ...], before: tuple[float, ...]) -> bool:
-    """Equal but for the last digits, which another machine may round otherwise."""
-    return all(math.isclose(one, other, rel_tol=1e-5, abs_tol=1e-8) for one, other in zip(now, before, strict=True))
+    What one split tests on, the other has trained on.
+    """
+    if any(node.get(key) != parent.get(key) for key in _PLACES):
+        return
+    for key in _SPLITTERS:
+        if node.get(key) != parent.get(key):
+            reason = f"{reference} was trained on the same data with data.{key}={parent.get(key)}, now it is {node.get(key)}"
+            raise UsageError(f"{reason}: it has seen examples that would be tested", hint=f"data.{key}={parent.get(key)}")
 
 
 def data_source(node: Mapping[str, Any], *, source: str, workers: int = 0) -> DataSource:

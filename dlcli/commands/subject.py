@@ -29,7 +29,7 @@ def load_subject(settings: UseSettings, talk: Talk) -> Subject:
     device = choose_device(settings.device)
     loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
     bundle = data_source(loaded.data, source=loaded.reference, workers=settings.workers).load()
-    refuse_other_data(bundle.spec, loaded.checkpoint.spec, source=loaded.reference)
+    refuse_other_data(bundle, loaded.checkpoint, source=loaded.reference)
     split: Split | None = getattr(bundle, settings.split)
     if split is None:
         raise UsageError(f"{bundle.spec.name} has no {settings.split} data", hint="--split train")

@@ -17,14 +17,14 @@ from dlcli.commands.console import Talk
 from dlcli.commands.crossval import after_folds, cross_validate, on_all_rows, resumed_folds
 from dlcli.commands.dry_run import dry_run
 from dlcli.commands.lr_find import find_rate
-from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_other_data
+from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_mixed_parts, refuse_other_data
 from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.study import run_study
 from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
 from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
-from dlcli.contracts import DataSpec
+from dlcli.contracts import DataBundle
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.engine.state import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
@@ -152,16 +152,19 @@ def _job(settings: TrainSettings, start: Loaded | None, device: torch.device, ta
         preprocessing = Preprocessing.of(bundle.spec) if start is None else start.checkpoint.preprocessing
         model = assemble(settings.model, bundle.spec, preprocessing)
     if start is not None:
-        _start_from(model, start, bundle.spec)
+        refuse_mixed_parts(settings.data, start.data, reference=start.reference)
+        _start_from(model, start, bundle)
     return prepare(settings, model, bundle, node=settings.model, device=device, talk=talk)
 
 
-def _start_from(model: Classifier, start: Loaded, spec: DataSpec) -> None:
+def _start_from(model: Classifier, start: Loaded, bundle: DataBundle) -> None:
     """Copies the weights of ``--from``. Raises UsageError where they belong to other data or another network."""
     try:
-        refuse_other_data(spec, start.checkpoint.spec, source=start.reference)
+        refuse_other_data(bundle, start.checkpoint, source=start.reference)
     except DataError as error:
-        raise UsageError(f"--from {error.message}", hint=f"dl finetune --run {start.reference} --data {spec.name}") from error
+        other = bundle.spec.name != start.checkpoint.spec.name
+        hint = f"dl finetune --run {start.reference} --data {bundle.spec.name}" if other else error.hint
+        raise UsageError(f"--from {error.message}", hint=hint) from error
     try:
         load_weights(model, start.checkpoint.weights, source=f"--from {start.reference}")
     except DataError as error:
@@ -172,7 +175,7 @@ def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None,
     """The fit around the network of its checkpoint, which needs no parent any more; as at step 0 where none was written."""
     if checkpoint is not None:
         bundle = load_bundle(settings)
-        refuse_other_data(bundle.spec, checkpoint.spec, source=str(run.path))
+        refuse_other_data(bundle, checkpoint, source=str(run.path))
         model = assemble(checkpoint.node, bundle.spec, checkpoint.preprocessing, source=str(run.path))
         return prepare(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
     if isinstance(settings, FinetuneSettings):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from dlcli.checkpoint import Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack
 from dlcli.classifier import Classifier
@@ -20,6 +20,7 @@ from dlcli.commands.watching import log_watched
 from dlcli.config.build import build
 from dlcli.config.schema import SPLITS, FitSettings
 from dlcli.contracts import DataBundle, DataSource, Objective, Predictions, Split
+from dlcli.data.digest import digest_of
 from dlcli.data.memory import stratified_subset
 from dlcli.engine.device import check_precision, memory_errors, place
 from dlcli.engine.fit import fit
@@ -62,6 +63,7 @@ def load_bundle(settings: FitSettings) -> DataBundle:
     source = build("data", settings.data, workers=settings.workers)
     assert isinstance(source, DataSource)
     bundle = source.load()
+    digest = digest_of(bundle)
     train, val, test = bundle.train, bundle.val, bundle.test
     count = settings.limit_train
     if count is not None:
@@ -78,9 +80,9 @@ def load_bundle(settings: FitSettings) -> DataBundle:
         train = val = train.select(stratified_subset(train.targets, size, seed=settings.seed))
     if settings.fast_dev_run:
         few = FAST_STEPS * settings.trainer.batch_size * settings.trainer.accumulate
-        train = _first(train, few)
-        val, test = (part and _first(part, 256) for part in (val, test))
-    return replace(bundle, train=train, val=val, test=test)
+        train = _some(train, few)
+        val, test = (part and _some(part, 256) for part in (val, test))
+    return replace(bundle, train=train, val=val, test=test, digest=digest)
 
 
 def prepare(
@@ -193,6 +195,7 @@ def snapshot(job: Job, progress: Progress, *, metrics_size: int = 0) -> Checkpoi
         node=job.node,
         progress={**progress.to_dict(), "metrics_size": metrics_size},
         calibration=job.calibration,
+        data_digest=job.bundle.digest,
     )
 
 
@@ -251,6 +254,6 @@ def _score(predictions: Predictions) -> dict[str, float]:
     return {"val/loss": negative_log_likelihood(predictions).value, "val/accuracy": accuracy(predictions).value}
 
 
-def _first(split: Split, count: int) -> Split:
-    rows: Tensor = torch.arange(min(count, len(split)))
-    return split.select(rows)
+def _some(split: Split, count: int) -> Split:
+    """A few examples with the class shares of the whole: data may be stored class by class."""
+    return split.select(stratified_subset(split.targets.cpu(), min(count, len(split)), seed=0))

@@ -1,5 +1,8 @@
 """What finetuning keeps of the parent, and what it makes anew."""
 
+import random
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -50,3 +53,32 @@ def test_the_same_data_keeps_its_head(settings: FinetuneSettings) -> None:
     same = checked_settings("finetune", compose("finetune", ["run=builtin:mnist", "data=mnist"]))
     assert isinstance(same, FinetuneSettings)
     assert finetune_job(same, CPU, Talk(quiet=True)).head is None
+
+
+def noise(path: Path) -> Path:
+    """Sixty rows of which nothing can be learned but by heart."""
+    draw = random.Random(0)
+    rows = [f"{draw.random():.6f},{draw.random():.6f},{draw.choice(['Yes', 'No'])}" for _ in range(60)]
+    path.write_text("\n".join(["a,b,left", *rows]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("extra", [("--cv", "3"), ("data.split_seed=7",)])
+def test_rows_that_the_parent_learned_are_never_tested_on(dl, tmp_path, extra):
+    table = ("--data", str(noise(tmp_path / "noise.csv")), "--target", "left")
+    assert dl("train", *table, "trainer.epochs=2", "--name", "parent", "--quiet", *extra).code == 0
+    answer = dl("finetune", "--run", "parent", *table)
+    assert answer.code == 2
+    assert "it has seen examples that would be tested" in answer.err
+    again = dl("train", *table, "--from", "parent")
+    assert again.code == 2
+
+
+def test_a_table_with_other_categories_is_no_other_data_for_the_same_network(dl, tmp_path):
+    for name, city in (("one", "Ulm"), ("two", "Jena")):
+        rows = [f"{20 + row % 30},{city if row % 3 else 'Bonn'},{'Yes' if row % 30 > 20 else 'No'}" for row in range(120)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["age,city,left", *rows]) + "\n")
+    assert dl("train", "--data", str(tmp_path / "one.csv"), "--target", "left", "trainer.epochs=1", "--quiet").code == 0
+    answer = dl("finetune", "--run", "one", "--data", str(tmp_path / "two.csv"), "--target", "left")
+    assert answer.code == 2
+    assert "knows other columns or categories than two: 'city' differs" in answer.err

@@ -252,7 +252,7 @@ def parent(dl: Dl) -> Path:
     return newest()
 
 
-FINETUNE = ("--quiet", "data=digits", "data.split_seed=3", "limit_train=96", "trainer.epochs=2", "trainer.save_every=2")
+FINETUNE = ("--quiet", "data=digits", "limit_train=96", "trainer.epochs=2", "trainer.save_every=2")
 
 
 def finetuned(dl: Dl, step: int | None) -> Path:
