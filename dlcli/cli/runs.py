@@ -11,6 +11,7 @@ import typer
 
 _MAIN = (
     "test/accuracy",
+    "cv/accuracy",
     "val/accuracy",
     "train/accuracy",
     "attack/robust_accuracy",

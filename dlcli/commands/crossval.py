@@ -23,7 +23,7 @@ from dlcli.commands.console import Talk
 from dlcli.commands.models import assemble, load_weights
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, prepare
-from dlcli.config.build import build
+from dlcli.config.build import build, resolve
 from dlcli.config.schema import TrainSettings
 from dlcli.contracts import DataBundle, Metric, Predictions
 from dlcli.data.folds import stratified_folds
@@ -42,6 +42,7 @@ from dlcli.runs.run import Run
 
 FILE = "cv.json"
 _SELECTION_SHARE = 1 / 7
+_RANKINGS = ("auroc", "average_precision")
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class CrossValidation:
     """What the folds came to.
 
     Args:
-        metrics: ``cv/…``, pooled over the folds; with repeats, of each row's mean probability.
+        metrics: ``cv/…``, pooled over the folds; with repeats those of each row's mean probability, so of a mean of models.
         epochs: for the model on all rows: the median of the epochs that the folds chose.
-        calibration: temperature and thresholds, fitted to the pooled out-of-fold predictions.
+        calibration: temperature and thresholds, fitted to every fold's own predictions.
         metrics_size: length of ``metrics.jsonl`` after the folds, in bytes.
     """
 
@@ -114,10 +115,8 @@ def cross_validate(settings: TrainSettings, run: Run, *, device: torch.device, t
     assert settings.folds is not None
     folds, repeats = settings.folds
     raw = _raw(settings)
-    fewest = int(raw.targets.bincount(minlength=len(raw.classes)).min())
-    if fewest < folds:
-        raise UsageError(f"cv={settings.cv}: the smallest class has {fewest} examples, too few for {folds} folds", hint="--cv 2")
-    pool, epochs, started = _Pool(), [], time.perf_counter()
+    _warn_of_copies(raw, talk)
+    pool, epochs, singles, started = _Pool(), [], [], time.perf_counter()
     with talk.progress("folds", folds * repeats) as bar:
         for number, (rest, held) in enumerate(_splits(raw.targets, folds, repeats, seed=_split_seed(settings))):
             job = _fold_job(settings, raw, rest, held, device=device, talk=talk)
@@ -125,6 +124,7 @@ def cross_validate(settings: TrainSettings, run: Run, *, device: torch.device, t
             assert job.bundle.test is not None
             own = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
             pool.add("", held, own, size=len(raw))
+            singles.append(own)
             for name in BASELINES:
                 pool.add(name, held, baseline_predictions(name, job.bundle), size=len(raw))
             _log(run, number, number // folds, own, job.bundle)
@@ -132,13 +132,16 @@ def cross_validate(settings: TrainSettings, run: Run, *, device: torch.device, t
     metrics = classification_metrics(pool.predictions("", raw.targets, repeats=repeats), raw.classes, split="cv")
     for name in BASELINES:
         own = pool.predictions(name, raw.targets, repeats=repeats)
-        metrics |= select(classification_metrics(own, raw.classes, split=f"cv/{name}"))
-    pooled = pool.predictions("", raw.targets, repeats=repeats)
-    found = CrossValidation(metrics, round(statistics.median(epochs)), _calibration(pooled), run.metrics_size())
-    run.write("cv.csv", _rows(pooled, raw.classes))
-    run.write(FILE, found.to_json())
+        found = select(classification_metrics(own, raw.classes, split=f"cv/{name}"))
+        # Class shares rank no row before another; between folds they differ a little, which would look like a ranking.
+        metrics |= {key: metric for key, metric in found.items() if name != "majority" or not key.endswith(_RANKINGS)}
+    # Fitted to single models, as the one on all rows will be; a mean of several is surer of itself, or less so.
+    calibration = _calibration(joined(iter(singles)))
+    result = CrossValidation(metrics, round(statistics.median(epochs)), calibration, run.metrics_size())
+    run.write("cv.csv", _rows(pool.predictions("", raw.targets, repeats=repeats), raw.classes))
+    run.write(FILE, result.to_json())
     talk.line(f"{folds * repeats} folds in {time.perf_counter() - started:.1f} s · now one model on all {len(raw)} rows")
-    return found
+    return result
 
 
 def resumed_folds(settings: TrainSettings, run: Run, *, device: torch.device, talk: Talk, flag: StopFlag) -> CrossValidation:
@@ -156,22 +159,45 @@ def on_all_rows(settings: TrainSettings) -> TrainSettings:
     Raises:
         UsageError: the data are no table, or come with a test part of their own.
     """
+    assert settings.folds is not None
     shares = {"val_share": 0.0, "test_share": 0.0}
-    if not set(shares) <= set(settings.data):
+    if not set(shares) <= set(settings.data) or not issubclass(resolve("data", settings.data["_target_"]), TableSource):
         raise UsageError(f"cv={settings.cv} needs a table that dl splits itself", hint="dl train attrition --cv 5")
+    folds, counts = settings.folds[0], _raw(settings).targets.bincount()
+    fewest = int(counts[counts > 0].min())
+    if fewest < folds:
+        few = f"the smallest class has {fewest} examples, too few for {folds} folds"
+        raise UsageError(f"cv={settings.cv}: {few}", hint=f"--cv {fewest}" if fewest > 1 else "more examples of it")
     return replace(settings, data={**settings.data, **shares})
 
 
-def after_folds(settings: TrainSettings, epochs: int) -> TrainSettings:
-    """Returns the settings of the model that is trained on all rows: as many epochs as the folds chose, nothing to select by."""
-    return replace(settings, trainer=replace(settings.trainer, epochs=epochs, monitor="last", patience=None))
+def after_folds(settings: TrainSettings) -> TrainSettings:
+    """Returns the settings of the model that is trained on all rows: there is nothing to select by."""
+    return replace(settings, trainer=replace(settings.trainer, monitor="last", patience=None))
+
+
+def as_the_folds_chose(job: Job, found: CrossValidation) -> Job:
+    """Returns the fit on all rows: it ends after the folds' epochs, at the learning rate that they had there, and keeps what
+    they fitted."""
+    return replace(job, plan=replace(job.plan, epochs=found.epochs), calibration=found.calibration)
 
 
 def _raw(settings: TrainSettings) -> RawTable:
     source = build("data", settings.data, workers=settings.workers)
     if not isinstance(source, TableSource):
-        raise UsageError(f"cv={settings.cv} needs a table, and {type(source).__name__} is none", hint="dl train attrition --cv 5")
+        raise UsageError(f"cv={settings.cv} needs a table that dl splits itself", hint="dl train attrition --cv 5")
     return source.raw()
+
+
+def _warn_of_copies(raw: RawTable, talk: Talk) -> None:
+    """Says how many rows have a twin, which may lie in train where the row itself is tested."""
+    train = bundle_of(raw, torch.arange(len(raw)), None, None, name="all rows").train
+    batch = next(iter(train.batches(torch.arange(len(raw)), len(raw))))
+    rows = torch.cat([batch.inputs.nan_to_num(-1e30), batch.targets[:, None].float()], dim=1)
+    counts = torch.unique(rows, dim=0, return_counts=True)[1]
+    twins = int(counts[counts > 1].sum())
+    if twins:
+        talk.line(f"data: {twins} of {len(raw)} rows have a copy, all cells alike: folds may train on one and test on the other")
 
 
 def _splits(targets: Tensor, folds: int, repeats: int, *, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -189,7 +215,8 @@ def _fold_job(settings: TrainSettings, raw: RawTable, rest: Tensor, held: Tensor
     """A fit on the rows ``rest`` with ``held`` as its test data; some of the rest are val where an epoch is selected."""
     train, val = rest, None
     if settings.trainer.monitor != "last":
-        inner = stratified_holdout(raw.targets[rest], round(_SELECTION_SHARE * len(rest)), seed=_split_seed(settings))
+        size = max(1, round(_SELECTION_SHARE * len(rest)))
+        inner = stratified_holdout(raw.targets[rest], size, seed=_split_seed(settings))
         train, val = rest[inner.rest], rest[inner.held]
     bundle = bundle_of(raw, train, val, held, name="fold")
     with borrowed_rng():

@@ -28,6 +28,9 @@ def dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
     talk.show(_table(layers))
     per_step = _seconds_per_step(job)
     parameters = sum(parameter.numel() for parameter in job.model.parameters())
+    folds = getattr(settings, "folds", None)
+    if folds is not None:
+        talk.line(f"the estimate below is for the last model; before it come {folds[0] * folds[1]} folds, each a little shorter")
     talk.line(
         f"{describe_device(job.parts.device)} · {job.bundle.spec.name} {plain_number(len(job.bundle.train))} train · "
         f"{plain_number(parameters)} parameters ({parameters * 4 / 1e6:.1f} MB), "

@@ -31,6 +31,8 @@ _LABELS = {
     "top5_accuracy": "top-5 accuracy",
     "macro_f1": "macro F1",
     "nll": "negative log-likelihood (nats)",
+    "auroc": "area under the ROC curve",
+    "average_precision": "average precision",
     "brier": "Brier score",
     "ece": "calibration error (ECE, 15 bins)",
 }

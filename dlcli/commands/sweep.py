@@ -21,7 +21,7 @@ from dlcli.runs.folder import write_file_atomically
 from dlcli.runs.run import runs_root
 
 _LEVELS = 3
-_MAIN = ("test/accuracy", "attack/robust_accuracy", "explain/accuracy")
+_MAIN = ("test/accuracy", "cv/accuracy", "train/accuracy", "attack/robust_accuracy", "explain/accuracy")
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from dlcli.checkpoint import Checkpoint
 from dlcli.classifier import Classifier, Preprocessing
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
-from dlcli.commands.crossval import after_folds, cross_validate, on_all_rows, resumed_folds
+from dlcli.commands.crossval import after_folds, as_the_folds_chose, cross_validate, on_all_rows, resumed_folds
 from dlcli.commands.dry_run import dry_run
-from dlcli.commands.lr_find import find_rate
+from dlcli.commands.lr_find import PICTURE, find_rate
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_mixed_parts, refuse_other_data
 from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import catching_signals
@@ -49,8 +49,7 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
         start = (
             load_model(settings.start_from, which="best", device=device, talk=talk) if settings.start_from is not None else None
         )
-        last = settings if settings.folds is None else after_folds(settings, settings.trainer.epochs)
-        job = _job(last, start, device, talk)
+        job = _job(settings if settings.folds is None else after_folds(settings), start, device, talk)
         flag.check()
         own = invocation.choices.get("data") in OWN_DATA
         name = job.bundle.spec.name if own else invocation.choices.get("experiment", job.bundle.spec.name)
@@ -62,7 +61,7 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
             found = None
             if settings.folds is not None:
                 found = cross_validate(settings, run, device=device, talk=talk, flag=flag)
-                job = replace(_job(after_folds(settings, found.epochs), None, device, talk), calibration=found.calibration)
+                job = as_the_folds_chose(job, found)
             announce(run, job, talk)
             if settings.lr_find:
                 find_rate(run, job, talk=talk, flag=flag)
@@ -92,6 +91,8 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
         checked_settings(verb, values)
     settings = checked_settings(verb, _changed(values, changes))
     assert isinstance(settings, FitSettings)
+    if isinstance(settings, TrainSettings) and settings.study is not None:
+        raise UsageError(f"run {info.id} is a study: it has no steps to go on from", hint="start it again")
     device = choose_device(settings.device)
     with catching_signals() as flag:
         run = Run.reopen(info.path)
@@ -101,16 +102,18 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
             estimate = None
             if isinstance(settings, TrainSettings) and settings.folds is not None:
                 estimate = resumed_folds(settings, run, device=device, talk=talk, flag=flag)
-                settings = after_folds(settings, estimate.epochs)
+                settings = after_folds(settings)
             with _as_data_errors(info.path):
                 job = _resumed_job(settings, run, checkpoint, device, talk)
-            job = job if estimate is None else replace(job, calibration=estimate.calibration)
+            job = job if estimate is None else as_the_folds_chose(job, estimate)
             progress = Progress() if checkpoint is None else restore(job, checkpoint, source=source)
             start = 0 if estimate is None else estimate.metrics_size
             run.rewind_metrics(start if checkpoint is None else metrics_size(checkpoint, source=source))
             warn_of_differences(run, device, talk)
             talk.line(f"resuming {info.id} at step {progress.step} of {job.total_steps}")
             flag.check()
+            if settings.lr_find and checkpoint is None and not (run.path / PICTURE).is_file():
+                find_rate(run, job, talk=talk, flag=flag)
             own = replace(invocation, verb=verb)
             return fit_and_conclude(run, job, progress, invocation=own, talk=talk, flag=flag, estimate=estimate)
 

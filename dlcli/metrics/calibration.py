@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ def _example_losses(predictions: Predictions) -> Tensor:
 
 def negative_log_likelihood(predictions: Predictions) -> Metric:
     """Returns the mean of -log p(target), in nats, with Student's t interval over the examples."""
-    return mean_interval(_example_losses(predictions))
+    return _within(mean_interval(_example_losses(predictions)), math.inf)
 
 
 def brier_score(predictions: Predictions) -> Metric:
@@ -51,7 +51,14 @@ def brier_score(predictions: Predictions) -> Metric:
     classes = chances.shape[1]
     truth = torch.nn.functional.one_hot(predictions.targets, classes).double()
     distances = (chances - truth).square().sum(dim=1)
-    return mean_interval(distances / 2 if classes == 2 else distances)
+    return _within(mean_interval(distances / 2 if classes == 2 else distances), 1.0 if classes == 2 else 2.0)
+
+
+def _within(metric: Metric, highest: float) -> Metric:
+    """The metric with its interval cut to the values that it can have, [0, highest]: Student's t knows no bounds."""
+    if metric.low is None or metric.high is None:
+        return metric
+    return replace(metric, low=max(metric.low, 0.0), high=min(metric.high, highest))
 
 
 def reliability(predictions: Predictions, bins: int = 15) -> tuple[ReliabilityBin, ...]:

@@ -49,6 +49,11 @@ class RunInfo:
         return str(self.information.get("name") or self.path.parent.name)
 
     @property
+    def is_study(self) -> bool:
+        """Whether it is a look at something else than a training run, which has no steps to continue."""
+        return any(str(override).startswith("study/") for override in self.information.get("overrides") or [])
+
+    @property
     def holds_model(self) -> bool:
         """Whether later verbs may take this run as ``latest``: finished, and no dry attempt, trial or study."""
         own = self.information
@@ -117,7 +122,7 @@ def find_unfinished(verb: str, reference: str | None) -> RunInfo:
     if reference is not None and reference != "latest":
         return _find(reference, prefer=lambda run: run.verb == verb and run.state in {"interrupted", "failed"})
     for run in list_runs(verbs=(verb,)):
-        if run.state in {"interrupted", "failed"}:
+        if run.state in {"interrupted", "failed"} and not run.is_study:
             return run
     raise UsageError(f"no unfinished {verb} run in {runs_root()}", hint="dl runs shows what is there")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import random
 from pathlib import Path
 
@@ -161,3 +162,49 @@ def test_what_the_folds_came_to_survives_json():
             .value
         )
     )
+
+
+def test_the_last_model_ends_at_the_rate_at_which_the_folds_were_best(dl, table, tmp_path):
+    words = (
+        "trainer.epochs=20",
+        "trainer.monitor=val/loss",
+        "trainer.patience=2",
+        "trainer.log_every=1",
+        "optimizer.lr=0.3",
+        "scheduler=cosine",
+    )
+    assert dl("train", "--data", str(table), "--target", "left", "--cv", "3", "--quiet", *words).code == 0
+    run = only_run(tmp_path / "runs")
+    chosen = json.loads((run / "cv.json").read_text())["epochs"]
+    assert chosen < 20
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    epochs = {line["epoch"] for line in lines if line["split"] == "train" and line["name"] == "accuracy"}
+    assert epochs == set(range(chosen))
+    rates = [line["value"] for line in lines if line["name"] == "lr"]
+    expected = 0.3 * (1 + math.cos(math.pi * chosen / 20)) / 2
+    assert rates[-1] == pytest.approx(expected, rel=0.25)  # and not 0, where a cycle of its own would end
+
+
+def test_rows_with_a_copy_are_counted(dl, table):
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([header, *rows, *rows]) + "\n")
+    answer = dl("train", "--data", str(table), "--target", "left", "--cv", "3", "trainer.epochs=1")
+    assert answer.code == 0, answer.err
+    assert "120 of 120 rows have a copy" in answer.err
+
+
+def test_class_shares_have_no_ranking_and_a_sweep_shows_the_folds_figure(dl, table, tmp_path):
+    answer = dl("train", "--data", str(table), "--target", "left", "--cv", "3", "trainer.epochs=1", "--seeds", "2")
+    assert answer.code == 0, answer.err
+    assert "cv/accuracy" in answer.err
+    result = next((tmp_path / "runs" / "train").glob("*/*/result.json"))
+    metrics = json.loads(result.read_text())["metrics"]
+    assert "cv/majority/accuracy" in metrics
+    assert "cv/majority/auroc" not in metrics
+    assert "cv/accuracy" in dl("runs").out
+
+
+def test_a_table_of_six_rows_can_be_folded_or_says_why_not(dl, tmp_path):
+    (tmp_path / "six.csv").write_text("a,left\n1,Yes\n2,No\n3,Yes\n2,No\n5,Yes\n1,No\n")
+    answer = dl("train", "--data", str(tmp_path / "six.csv"), "--target", "left", "--cv", "2", "trainer.epochs=1", "--quiet")
+    assert answer.code == 0, answer.err

@@ -33,3 +33,14 @@ def test_a_wrong_key_of_a_study_is_one_line(dl):
     answer = dl("train", "optimizer_study", "study.momentum=2")
     assert answer.code == 2
     assert "study.momentum must be in [0, 1), got 2" in answer.err
+
+
+def test_an_interrupted_study_is_not_gone_on_with_as_a_training_run(dl, tmp_path):
+    assert dl("train", "optimizer_study", "study.steps=5", "--quiet").code == 0
+    (result,) = (tmp_path / "runs").glob("train/optimizer_study/*/result.json")
+    result.unlink()
+    named = dl("train", "--resume", result.parent.name)
+    assert named.code == 2
+    assert "is a study: it has no steps to go on from" in named.err
+    assert "no unfinished train run" in dl("train", "--resume").err
+    assert not (result.parent / "checkpoints").exists() or not list((result.parent / "checkpoints").iterdir())

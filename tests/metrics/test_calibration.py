@@ -136,3 +136,13 @@ def test_ece_of_nothing_is_nan():
 def test_bins_below_one_are_refused():
     with pytest.raises(ValueError, match="bins must be at least 1, got 0"):
         reliability(predictions_of(torch.zeros(1, 3), [0]), 0)
+
+
+def test_an_interval_stays_within_the_values_that_a_score_can_have():
+    logits = torch.tensor([[12.0, -12.0]]).repeat(30, 1)
+    predictions = Predictions(logits, torch.tensor([1] + [0] * 29), torch.arange(30))
+    for score in (brier_score(predictions), negative_log_likelihood(predictions)):
+        assert score.low == 0.0
+        assert score.high > score.value
+    wrong = Predictions(logits, torch.tensor([0] + [1] * 29), torch.arange(30))
+    assert brier_score(wrong).high == 1.0
