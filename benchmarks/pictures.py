@@ -1,4 +1,4 @@
-"""Makes the README's pictures by running the program: ``python -m benchmarks.pictures``; needs ``dl fetch cifar10``."""
+"""Makes the README's pictures by running the program: ``python -m benchmarks.pictures``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main() -> int:
         keep(dlcli.explain("gradcam", run=run), "overlays")
         keep(dlcli.train("moons"), "boundary")
         keep(dlcli.train("optimizer_study"), "walks")
-        sheet = ["data", "show", "cifar10", "--augment", "cifar_strong", "--per-class", "2"]
+        sheet = ["data", "show", "mnist", "--augment", "affine", "--per-class", "3"]
         return exit_code_of([*sheet, "--out", str(GOAL / "augmented.png")])
 
 

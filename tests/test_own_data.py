@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -95,3 +96,68 @@ def test_a_table_that_has_changed_since_training_is_refused(dl, tmp_path):
     answer = dl("evaluate", "--quiet")
     assert answer.code == 65
     assert "have changed since" in answer.err
+
+
+def left(path: Path, rows: list[str], header: str = "a,left") -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+FLOATS = [f"{row % 7},{row / 7:.3f}" for row in range(15)]
+HALVES = ["1,Yes", "2,No"] * 20
+
+
+@pytest.mark.parametrize(
+    ("rows", "words", "answered"),
+    [
+        (FLOATS, (), (65, "that is a number to predict")),
+        (HALVES, ("data.test_share=0.5", "data.val_share=0.499"), (65, "leave none to train on")),
+        (HALVES, ("--workers", "100000"), (2, "workers=100000: expected at most")),
+    ],
+    ids=["numbers", "shares", "workers"],
+)
+def test_what_cannot_be_learned_from_is_one_line(dl, tmp_path, rows, words, answered):
+    path = left(tmp_path / "people.csv", rows)
+    answer = dl("train", "--data", str(path), "--target", "left", "trainer.epochs=1", *words)
+    assert answer.code == answered[0]
+    assert answered[1] in answer.err
+    assert len(answer.errors) <= 2
+
+
+def test_a_pipe_is_no_table_and_nobody_waits_for_it(dl, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    answer = dl("train", "--data", str(tmp_path / "pipe.csv"), "--target", "left")
+    assert answer.code == 2
+    answer = dl("train", "experiment=own_table", f"data.path={tmp_path}/pipe.csv", "data.target=left")
+    assert answer.code == 74
+    assert "is a pipe or a device, expected a CSV file" in answer.err
+
+
+def test_a_file_called_tilde_is_a_file(dl, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    left(tmp_path / "~.csv", ["1,Yes", "2,No"] * 20)
+    answer = dl("train", "--data", "~.csv", "--target", "left", "trainer.epochs=1", "--quiet")
+    assert answer.code == 0, answer.err
+
+
+def test_classes_that_may_be_the_same_and_the_names_of_many_are_said(dl, tmp_path):
+    path = left(tmp_path / "people.csv", [f"{row % 9},{('Yes', 'No', 'yes', 'no')[row % 4]}" for row in range(80)])
+    answer = dl("train", "--data", str(path), "--target", "left", "trainer.epochs=1")
+    assert answer.code == 0, answer.err
+    assert "4 classes: " in answer.err
+    assert "count as two" in answer.err
+
+
+def test_a_table_of_categories_alone_prints_no_warning_of_a_library(python, tmp_path):
+    path = left(tmp_path / "words.csv", [f"{'xy'[row % 2]},{'Yes' if row % 3 else 'No'}" for row in range(60)])
+    code = "import sys; from dlcli.cli.answer import exit_code_of; sys.exit(exit_code_of(sys.argv[1:]))"
+    words = ("train", "--data", str(path), "--target", "left", "trainer.epochs=1")
+    answer = python(code, *words, DL_RUNS=str(tmp_path / "runs"), PYTHONWARNINGS="default")
+    assert answer.code == 0, answer.err
+    assert "UserWarning: std()" not in answer.err
+
+
+def test_weights_of_classes_may_be_numbers(dl, tmp_path):
+    path = left(tmp_path / "people.csv", ["1,Yes", "2,No"] * 20)
+    words = ("--target", "left", "trainer.epochs=1", "--class-weights", "[1,2]", "--quiet")
+    assert dl("train", "--data", str(path), *words).code == 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import typer
 
+_MOST_PER_CLASS = 100
 _ACTIONS = ("check", "show")
 _WORDS = typer.Argument(None, metavar="KEY=VALUE", help="Overrides such as data.size=96.", show_default=False)
 
@@ -33,8 +34,8 @@ def data(
     if action not in _ACTIONS:
         near = did_you_mean(action, _ACTIONS)
         raise UsageError(f"dl data {action}: expected check or show{near}", hint=f"dl data check {name}")
-    if per_class < 1:
-        raise UsageError(f"--per-class {per_class}: expected 1 or more")
+    if not 1 <= per_class <= _MOST_PER_CLASS:
+        raise UsageError(f"--per-class {per_class}: expected 1 … {_MOST_PER_CLASS}")
     overrides = [*_overrides(name, target, config_dir), f"augment={augment}", *(words or [])]
     from dlcli.commands.console import Talk
     from dlcli.commands.data import findings, load, show, tell_findings

@@ -77,7 +77,9 @@ _FIT: Mapping[str, Flag] = {
     ),
     "overfit": Flag(int, ("--overfit",), "Train and validate on the same N examples.", "overfit", "N"),
     "fast_dev_run": _switch("--fast-dev-run", says="A few steps of everything, to see that it runs.", key="fast_dev_run"),
-    "class_weights": Flag(str, ("--class-weights",), "balanced = rare classes count more.", "loss.class_weights", "WHICH"),
+    "class_weights": Flag(
+        str, ("--class-weights",), "balanced = rare classes count more.", "loss.class_weights", "WHICH", number=True
+    ),
     "lr_find": _switch("--lr-find", says="First test rising learning rates; training stays the same.", key="lr_find"),
     "seeds": Flag(int, ("--seeds",), "Run with seeds 0 … N-1; report mean and interval.", metavar="N"),
     "resume": Flag(str, ("--resume",), "Continue an unfinished run; alone: the newest.", metavar="RUN"),

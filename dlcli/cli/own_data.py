@@ -19,8 +19,6 @@ def kind_of(values: Mapping[str, Any]) -> str | None:
     Raises:
         UsageError: there is no such file or folder, or a table without its target column.
     """
-    from pathlib import Path
-
     from dlcli.config.catalog import entries
 
     given, target = values.get("data"), values.get("target")
@@ -28,7 +26,7 @@ def kind_of(values: Mapping[str, Any]) -> str | None:
         if target is not None:
             raise UsageError("--target names a column of an own table", hint=f"--data FILE.csv --target {target}")
         return None
-    path = Path(given).expanduser()
+    path = _path(given)
     is_table = path.suffix.lower() in TABLE_SUFFIXES
     if not path.exists():
         # A word is a misspelt name: the configuration says which there are.
@@ -39,7 +37,7 @@ def kind_of(values: Mapping[str, Any]) -> str | None:
         if target is not None:
             raise UsageError(f"--target {target}: {given} is a folder, its classes are its folders", hint=f"--data {given}")
         return "folder"
-    if not is_table:
+    if not is_table or not path.is_file():
         raise UsageError(
             f"--data {given}: expected a folder of images or a table ({', '.join(TABLE_SUFFIXES)})", hint="--data FILE.csv"
         )
@@ -50,8 +48,6 @@ def kind_of(values: Mapping[str, Any]) -> str | None:
 
 def overrides_of(values: Mapping[str, Any]) -> list[str]:
     """Returns the overrides that ``--data`` and ``--target`` stand for. Raises UsageError."""
-    from pathlib import Path
-
     from dlcli.config.compose import quoted
 
     if values.get("data") is None and values.get("target") is None:
@@ -59,10 +55,20 @@ def overrides_of(values: Mapping[str, Any]) -> list[str]:
     kind = kind_of(values)
     if kind is None:
         return [f"data={quoted(values['data'])}"]
-    path = quoted(str(Path(values["data"]).expanduser().absolute()))  # later verbs run in other folders
+    path = quoted(str(_path(values["data"]).absolute()))  # later verbs run in other folders
     if kind == "folder":
         return ["data=folder", f"data.root={path}"]
     return ["data=table", f"data.path={path}", f"data.target={quoted(values['target'])}"]
+
+
+def _path(given: str) -> Any:
+    """The path as typed, with the home folder for a ``~`` that names one; ``~.csv`` is a file like any other."""
+    from pathlib import Path
+
+    try:
+        return Path(given).expanduser()
+    except RuntimeError:
+        return Path(given)
 
 
 def _columns(path: Any) -> str:

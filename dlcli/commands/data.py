@@ -30,6 +30,7 @@ from dlcli.runs.folder import write_file_atomically
 from dlcli.runs.run import runs_root
 
 _MOST_CLASSES = 12
+_PNG = b"\x89PNG\r\n\x1a\n"
 _STYLES = {"problem": "bold red", "warning": "yellow", "note": ""}
 
 
@@ -90,8 +91,9 @@ def show(
         return None
     augment = build("augment", augment_node, spec=bundle.spec)
     augmented = not isinstance(augment, Identity)
-    rows, titles, captions = (_augmented if augmented else _by_class)(bundle, part, augment, per_class)
+    rows, titles, captions = _augmented(bundle, part, augment, per_class) if augmented else _by_class(bundle, part, per_class)
     file = Path(out) if out else runs_root() / "data" / f"{bundle.spec.name}-{split}{f'-{name}' if augmented else ''}.png"
+    _refuse_to_replace(file)
     write_file_atomically(file, image_rows(rows, titles, captions))
     shown = torch.cat(list(rows))[: 2 * len(captions)]
     talk.picture(terminal.gallery(shown, [captions[place % len(captions)].replace("\n", " ") for place in range(len(shown))]))
@@ -99,11 +101,19 @@ def show(
     return file
 
 
+def _refuse_to_replace(file: Path) -> None:
+    """Raises UsageError where writing a picture would put it under another name, or destroy what is no picture."""
+    if file.suffix.lower() != ".png":
+        raise UsageError(f"--out {file}: expected a name that ends in .png", hint="--out sheet.png")
+    if file.is_symlink() or (file.exists() and (not file.is_file() or not file.read_bytes().startswith(_PNG))):
+        raise UsageError(f"--out {file} exists and is no PNG picture; it was left alone", hint="another name")
+
+
 def _parts(bundle: DataBundle) -> dict[str, Split]:
     return {name: part for name in SPLITS for part in [getattr(bundle, name)] if part is not None}
 
 
-def _by_class(bundle: DataBundle, part: Split, augment: Augment, per_class: int) -> tuple[list[Tensor], list[str], list[str]]:
+def _by_class(bundle: DataBundle, part: Split, per_class: int) -> tuple[list[Tensor], list[str], list[str]]:
     """A column per class, up to 12, and ``per_class`` examples below each other; a class with fewer repeats them."""
     targets = part.targets.cpu()
     labels = [label for label in range(len(bundle.spec.classes)) if bool((targets == label).any())]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from dlcli.config.values import mistakes_in
 from dlcli.errors import ConfigError
 
 Node = dict[str, Any]
+WORKERS_PER_CORE = 8
 SPLITS = ("train", "val", "test")
 
 
@@ -64,6 +66,10 @@ class Settings:
     def __post_init__(self) -> None:
         _at_least(self.seed, 0, "seed")
         _at_least(self.workers, 0, "workers")
+        cores = os.cpu_count() or 1
+        if self.workers > WORKERS_PER_CORE * cores:
+            most = WORKERS_PER_CORE * cores
+            raise ValueError(f"workers={self.workers}: expected at most {most}, eight for each of this machine's {cores} cores")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,6 +104,8 @@ def _text(path: Path) -> str:
     try:
         if path.is_dir():
             raise StorageError(f"{path} is a folder, expected a CSV file")
+        if path.exists() and not path.is_file():
+            raise StorageError(f"{path} is a pipe or a device, expected a CSV file")  # it might never end
         size = path.stat().st_size
         if size > LARGEST_FILE:
             limit = f"{LARGEST_FILE // 2**20} MiB"

@@ -22,6 +22,7 @@ from dlcli.data.workers import Loader
 from dlcli.errors import DataError, DlcliError, UsageError
 from dlcli.randomness import SampleKeys
 
+LARGEST = 2048  # pixels along a side: a batch of eight is 100 MB
 SAMPLE = 1000  # images that are looked at where the set is too large to look at all
 
 
@@ -43,7 +44,7 @@ class ImageFolder(DataSource):
 
     Args:
         root: the folder.
-        size: side of the decoded square in pixels, at least 8.
+        size: side of the decoded square in pixels, in [8, 2048].
         channels: 3, or 1 for grey.
         split_seed: chooses which images are held back.
         val_share, test_share: of all images, or of train where the test part is given; in (0, 1), their sum below 1.
@@ -69,8 +70,8 @@ class ImageFolder(DataSource):
     workers: int = 0
 
     def __post_init__(self) -> None:
-        if self.size < 8:
-            raise ValueError(f"size must be at least 8 pixels, got {self.size}")
+        if not 8 <= self.size <= LARGEST:
+            raise ValueError(f"size must be in 8 … {LARGEST} pixels, got {self.size}")
         if self.channels not in {1, 3}:
             raise ValueError(f"channels must be 1 (grey) or 3 (colour), got {self.channels}")
         for name, share in (("val_share", self.val_share), ("test_share", self.test_share)):

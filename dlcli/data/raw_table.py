@@ -124,7 +124,9 @@ def _classes(sheet: Sheet, target: str, positive: str | None) -> tuple[Tensor, t
     counts = Counter(cells)
     _refuse_what_is_no_class(sheet, target, counts)
     names = sorted(counts, key=by_size)
-    notes = []
+    notes = _alike(target, names)
+    if len(names) > 2:
+        notes.append(f"{len(names)} classes: {named([f'{name} {counts[name]}' for name in names])}")
     if len(names) == 2:
         names, how = _with_positive_last(names, counts, positive, target)
         notes.append(f"class 1 (positive) is {names[1]}, {how}; class 0 is {names[0]}")
@@ -146,7 +148,9 @@ def _refuse_what_is_no_class(sheet: Sheet, target: str, counts: Counter[str]) ->
     values = [number(name) for name in counts]
     if all(value is not None for value in values):
         whole = all(value is not None and value == round(value) for value in values)
-        if distinct > _MOST_NUMBERS and (not whole or rows < _FEWEST_PER_CLASS * distinct or distinct > _MOST_CLASSES):
+        sparse = rows < _FEWEST_PER_CLASS * distinct
+        many = distinct > _MOST_NUMBERS and (not whole or sparse or distinct > _MOST_CLASSES)
+        if many or (not whole and sparse and distinct > 2):
             raise DataError(
                 f"{sheet.source}: the target '{target}' has {distinct} different numbers in {rows} rows: that is a number to "
                 f"predict (regression), and dl learns classes",
@@ -189,7 +193,16 @@ def _imbalance(counts: Counter[str]) -> list[str]:
 
 
 def _near_equal(column: RawColumn) -> list[str]:
-    """Categories that differ in their case alone."""
-    seen: dict[str, str] = {}
-    pairs = [(seen[key], level) for level in column.levels if seen.setdefault(key := level.casefold(), level) != level]
-    return [f"{column.name}: {shown(one)} and {shown(other)} count as two categories" for one, other in pairs[:1]]
+    return _alike(column.name, column.levels)
+
+
+def _alike(name: str, values: Sequence[str]) -> list[str]:
+    """The line about values that differ in their case, or as numbers in their writing, alone."""
+    seen: dict[str | float, str] = {}
+    pairs = []
+    for value in values:
+        as_number = number(value)
+        key = value.casefold() if as_number is None else as_number
+        if seen.setdefault(key, value) != value:
+            pairs.append((seen[key], value))
+    return [f"{name}: {shown(one)} and {shown(other)} count as two" for one, other in pairs[:1]]

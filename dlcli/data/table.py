@@ -106,7 +106,7 @@ def split_rows(targets: Tensor, val_share: float, test_share: float, *, seed: in
         targets: class numbers, int64 (N,).
 
     Raises:
-        DataError: there are fewer than 10 rows to split.
+        DataError: there are fewer than 10 rows to split, or none is left for train.
     """
     rows, train = len(targets), torch.arange(len(targets))
     if rows < FEWEST_ROWS and (val_share or test_share):
@@ -115,7 +115,13 @@ def split_rows(targets: Tensor, val_share: float, test_share: float, *, seed: in
     for share in (test_share, val_share):
         held = None
         if share:
-            holdout = stratified_holdout(targets[train], max(1, round(share * rows)), seed=seed)
+            size = max(1, round(share * rows))
+            if size >= len(train):
+                raise DataError(
+                    f"data.val_share={val_share} and data.test_share={test_share} of {rows} rows leave none to train on",
+                    hint="smaller shares, such as 0.15",
+                )
+            holdout = stratified_holdout(targets[train], size, seed=seed)
             train, held = train[holdout.rest], train[holdout.held]
         parts.append(held)
     return Parts(train, val=parts[1], test=parts[0])

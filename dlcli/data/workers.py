@@ -8,6 +8,7 @@ import signal
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from typing import Any
 
@@ -63,17 +64,15 @@ class Loader:
 
     def _source(self, requests: Requests, token: object, pin: bool) -> Iterator[Images]:
         if self._user is not None:
-            return iter(self._new(requests, pin=pin, keep=False))
+            return _started(self._new(requests, pin=pin, keep=False))
         self._user = token
         if self._kept is None or self._kept[0] != pin:
             self._kept = (pin, self._new(self._next_up, pin=pin, keep=True))
         self._next_up.requests = requests
-        return iter(self._kept[1])
+        return _started(self._kept[1])
 
     def _new(self, requests: Iterable[Request], *, pin: bool, keep: bool) -> DataLoader[Any]:
-        with warnings.catch_warnings():
-            # More workers than cores is the user's choice.
-            warnings.filterwarnings("ignore", message="This DataLoader will create")
+        with _more_workers_than_cores():
             return DataLoader(
                 self.reader,  # type: ignore[arg-type]
                 batch_size=None,  # a request is a batch already
@@ -102,6 +101,19 @@ class Loader:
     def _release(self, token: object) -> None:
         if self._user is token:
             self._user = None
+
+
+@contextmanager
+def _more_workers_than_cores() -> Iterator[None]:
+    """They are the user's choice; torch warns of them when a loader is made, and again when it starts."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create")
+        yield
+
+
+def _started(loader: DataLoader[Any]) -> Iterator[Images]:
+    with _more_workers_than_cores():
+        return iter(loader)
 
 
 class _NextUp:

@@ -76,8 +76,10 @@ def _design(train: Tensor, inputs: Tensor, spec: DataSpec) -> Tensor:
     known, numbers = train[:, ~text].double(), inputs[:, ~text].double()
     median = torch.from_numpy(_median(known.numpy()))
     known, numbers = torch.where(known.isnan(), median, known), torch.where(numbers.isnan(), median, numbers)
-    spread = known.std(dim=0, correction=0)
-    parts = [(numbers - known.mean(dim=0)) / torch.where(spread > 0, spread, 1.0)]
+    parts = []
+    if known.shape[1]:
+        spread = known.std(dim=0, correction=0)
+        parts.append((numbers - known.mean(dim=0)) / torch.where(spread > 0, spread, 1.0))
     for place, column in enumerate(spec.columns):
         if column.categories:
             codes = torch.arange(1, len(column.categories) + 1)

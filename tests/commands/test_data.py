@@ -55,7 +55,7 @@ def test_findings_are_told_and_are_json_for_programs(dl):
         (("look", "mnist"), "dl data look: expected check or show"),
         (("show", "minst"), "there is no data 'minst'"),
         (("show", "digits", "--split", "tset"), "--split tset: digits has train, val, test; did you mean"),
-        (("show", "digits", "--per-class", "0"), "--per-class 0: expected 1 or more"),
+        (("show", "digits", "--per-class", "0"), "--per-class 0: expected 1 … 100"),
         (("show", "digits", "--augment", "shfit"), "there is no augment 'shfit'"),
         (("check", "digits", "data.split_sed=1"), "unknown key 'data.split_sed'"),
         (("check", "./nothing"), "there is no such file or folder"),
@@ -66,3 +66,14 @@ def test_what_is_wrong_is_one_line(dl, words, message):
     assert answer.code == 2
     assert message in answer.err
     assert len(answer.err.strip().splitlines()) <= 3
+
+
+def test_a_picture_replaces_pictures_only(dl, tmp_path):
+    (tmp_path / "notes.png").write_text("mine")
+    (tmp_path / "link.png").symlink_to(tmp_path / "notes.png")
+    for name in ("notes.png", "link.png", "notes.txt"):
+        answer = dl("data", "show", "digits", "--per-class", "1", "--out", str(tmp_path / name))
+        assert answer.code == 2, name
+    assert (tmp_path / "notes.png").read_text() == "mine"
+    assert dl("data", "show", "digits", "--per-class", "1", "--out", str(tmp_path / "a.png")).code == 0
+    assert dl("data", "show", "digits", "--per-class", "2", "--out", str(tmp_path / "a.png")).code == 0
