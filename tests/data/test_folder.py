@@ -226,7 +226,8 @@ def test_no_folder_at_all_is_what_the_user_left_out():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"size": 4}, "size must be at least 8 pixels, got 4"),
+        ({"size": 4}, "size must be in 8 … 2048 pixels, got 4"),
+        ({"size": 100_000}, "size must be in 8 … 2048 pixels, got 100000"),
         ({"channels": 4}, "channels must be 1"),
         ({"val_share": 0.0}, "val_share must be between 0 and 1"),
         ({"test_share": 1.0}, "test_share must be between 0 and 1"),

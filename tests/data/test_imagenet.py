@@ -75,5 +75,5 @@ def test_a_root_that_is_given_and_missing_is_named(tmp_path):
 
 
 def test_a_value_out_of_range_is_refused_before_anything_is_read():
-    with pytest.raises(ValueError, match="size must be at least 8"):
+    with pytest.raises(ValueError, match="size must be in 8 … 2048"):
         ImageNet(size=1)
