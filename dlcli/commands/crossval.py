@@ -222,7 +222,8 @@ def _fold_job(settings: TrainSettings, raw: RawTable, rest: Tensor, held: Tensor
     with borrowed_rng():
         seed_step(settings.seed, "weights", 0)
         model = assemble(settings.model, bundle.spec, Preprocessing.of(bundle.spec))
-    job = prepare(settings, model, bundle, node=settings.model, device=device, talk=talk)
+    unwatched = replace(settings, trainer=replace(settings.trainer, watch=False))
+    job = prepare(unwatched, model, bundle, node=settings.model, device=device, talk=talk)
     # A fold that ended early would be another model than the one it stands for.
     return replace(job, plan=replace(job.plan, max_time=None, save_every=None))
 

@@ -42,10 +42,10 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
     """Adapts a trained network to other data; returns the result, or None for ``--dry-run``."""
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
+    # As in train: until there is a step to save, a signal ends the process at once.
+    prepared = finetune_job(settings, device, talk)
+    job = prepared.job
     with catching_signals() as flag:
-        prepared = finetune_job(settings, device, talk)
-        job = prepared.job
-        flag.check()
         classes = len(job.bundle.spec.classes)
         talk.line(
             f"head '{prepared.head}' replaced by one for {classes} classes; every layer is trained"

@@ -12,8 +12,12 @@ from dlcli.commands.session import finished, recorded
 from dlcli.config.build import build
 from dlcli.config.schema import Invocation, TrainSettings
 from dlcli.config.stored import as_yaml
+from dlcli.errors import UsageError
 from dlcli.report.text import safe
 from dlcli.runs.record import Result
+
+# The keys that a study reads.
+_READ = ("study", "seed=", "name=")
 
 
 def run_study(settings: TrainSettings, invocation: Invocation) -> Result | None:
@@ -21,6 +25,9 @@ def run_study(settings: TrainSettings, invocation: Invocation) -> Result | None:
     talk = Talk.of(invocation)
     assert settings.study is not None
     study = build("study", settings.study)
+    ignored = [text for text in invocation.overrides if not text.lstrip("+").startswith(_READ)]
+    if ignored:
+        raise UsageError(f"a study trains no network: {ignored[0]} has no place", hint="study.KEY=VALUE, seed=N or --name NAME")
     if invocation.dry_run:
         talk.text(as_yaml(settings).decode())
         talk.line("nothing was written")

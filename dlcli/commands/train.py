@@ -45,12 +45,12 @@ def train(settings: TrainSettings, invocation: Invocation) -> Result | None:
     device = choose_device(settings.device)
     if settings.folds is not None:
         settings = on_all_rows(settings)
+    # Until there is a step to save, a signal ends the process at once, also while a large folder is decoded.
+    start = None
+    if settings.start_from is not None:
+        start = load_model(settings.start_from, which="best", device=device, talk=talk)
+    job = _job(settings if settings.folds is None else after_folds(settings), start, device, talk)
     with catching_signals() as flag:
-        start = (
-            load_model(settings.start_from, which="best", device=device, talk=talk) if settings.start_from is not None else None
-        )
-        job = _job(settings if settings.folds is None else after_folds(settings), start, device, talk)
-        flag.check()
         own = invocation.choices.get("data") in OWN_DATA
         name = job.bundle.spec.name if own else invocation.choices.get("experiment", job.bundle.spec.name)
         if invocation.dry_run:

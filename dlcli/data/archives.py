@@ -23,7 +23,6 @@ from dlcli.data.archive_entries import Check, Limits, entries, shown
 from dlcli.errors import DataError, StorageError
 
 _CHUNK = 1 << 20
-_ENDINGS = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz")
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, ValueError, NotImplementedError)
 
 
@@ -45,11 +44,6 @@ class Member:
         """Returns the next ``size`` bytes, or all; only before the next member is asked for. Raises DataError, StorageError."""
         with _reading(self._archive):
             return self._file.read(size)
-
-
-def is_archive(path: Path) -> bool:
-    """Returns whether ``path`` is called as an archive is that can be read here."""
-    return path.name.lower().endswith(_ENDINGS)
 
 
 def members(path: Path, *, limits: Limits | None = None) -> Iterator[Member]:

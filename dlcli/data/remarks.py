@@ -42,7 +42,7 @@ def of_copies(found: Found, parts: Mapping[str, Tensor], groups: Tensor | None) 
     """
     files = found.files
     if groups is None:
-        yield f"{len(files):,} files are too many to look for copies at every start: dl data check does"
+        yield f"{len(files):,} files are too many to look for copies at every start: dl data check data.eval_crop=1 does"
         return
     copied = (groups != torch.arange(len(files))).nonzero().flatten().tolist()
     if not copied:

@@ -44,3 +44,10 @@ def test_an_interrupted_study_is_not_gone_on_with_as_a_training_run(dl, tmp_path
     assert "is a study: it has no steps to go on from" in named.err
     assert "no unfinished train run" in dl("train", "--resume").err
     assert not (result.parent / "checkpoints").exists() or not list((result.parent / "checkpoints").iterdir())
+
+
+def test_what_a_study_would_ignore_is_refused(dl, tmp_path):
+    answer = dl("train", "optimizer_study", "--epochs", "3")
+    assert answer.code == 2
+    assert "a study trains no network: trainer.epochs=3 has no place" in answer.err
+    assert not (tmp_path / "runs").exists()
