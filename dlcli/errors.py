@@ -57,7 +57,8 @@ class ConfigError(UsageError):
         shown = list(self.mistakes[: self.SHOWN])
         if len(self.mistakes) > self.SHOWN:
             shown[-1] = f"… and {len(self.mistakes) - self.SHOWN + 1} more mistakes"
-        super().__init__("\n".join(shown), hint=hint)
+        # A line break that the user typed is no line break between mistakes.
+        super().__init__("\n".join(line.replace("\n", r"\x0a") for line in shown), hint=hint)
 
 
 class DataError(DlcliError):
@@ -99,9 +100,12 @@ class Interrupted(DlcliError):
 
 
 def nearest(word: str, choices: Iterable[str], *, limit: int = 3) -> list[str]:
-    """Returns up to ``limit`` of ``choices`` that look like ``word``, best first."""
-    pool = sorted(set(choices))
-    return difflib.get_close_matches(word, pool, n=limit, cutoff=0.6)
+    """Returns up to ``limit`` of ``choices`` that look like ``word`` in any case, best first."""
+    pool: dict[str, list[str]] = {}
+    for choice in sorted(set(choices)):
+        pool.setdefault(choice.casefold(), []).append(choice)
+    close = difflib.get_close_matches(word.casefold(), pool, n=limit, cutoff=0.6)
+    return [choice for key in close for choice in pool[key]][:limit]
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from dlcli.errors import DlcliError, Interrupted, Terminated, UsageError, did_you_mean, suggestion
+from dlcli.errors import ConfigError, DlcliError, Interrupted, Terminated, UsageError, did_you_mean, suggestion
 from dlcli.report.text import safe
 
 # Typer brings its own click and exports only the leaves of its error tree; this is the class above typer.BadParameter.
@@ -72,7 +72,9 @@ def _fail(error: DlcliError, argv: Sequence[str]) -> int:
     if "--debug" in argv or os.environ.get("DL_DEBUG") == "1":
         for line in "".join(traceback.format_exception(error)).splitlines():
             sys.stderr.write(safe(line) + "\n")
-    lines = [f"error: {safe(line)}" for line in error.message.split("\n")]
+    # A usage error quotes what was typed, line breaks included; the others that have several lines mean them.
+    typed = isinstance(error, UsageError) and not isinstance(error, ConfigError)
+    lines = [f"error: {safe(line)}" for line in ([error.message] if typed else error.message.split("\n"))]
     if error.hint:
         lines.append(f"try: {safe(error.hint)}")
     lines += [safe(note) for note in getattr(error, "__notes__", [])]

@@ -127,7 +127,7 @@ def _listed(path: Path) -> _Folder:
                     folders.append(entry.name)
                 elif entry.is_file():
                     files.append((entry.name, entry.stat().st_size))
-                elif entry.is_symlink():  # it leads nowhere: reading it will say so
+                elif not Path(entry.path).exists():  # a link that leads nowhere: reading it will say so; pipes are left out
                     files.append((entry.name, -1))
     except OSError as error:
         hint = "check the path and its permissions"

@@ -10,7 +10,7 @@ import typer
 
 from dlcli import cli
 from dlcli.cli import answer, app
-from dlcli.errors import DataError, Interrupted, StorageError
+from dlcli.errors import ConfigError, DataError, Interrupted, StorageError, UsageError
 
 
 @pytest.fixture
@@ -33,6 +33,8 @@ def failing(monkeypatch):
     ("error", "code", "line"),
     [
         (DataError("the file is wrong"), 65, "error: the file is wrong"),
+        (UsageError("there is no run 'a\nb'"), 2, "error: there is no run 'a\\x0ab'"),
+        (ConfigError(["there is no key 'a\nb'"]), 2, "error: there is no key 'a\\x0ab'"),
         (StorageError("disk full"), 74, "error: disk full"),
         (Interrupted("stopped by SIGTERM", signal_number=15), 143, "error: stopped by SIGTERM"),
         (KeyboardInterrupt(), 130, "error: stopped by SIGINT"),

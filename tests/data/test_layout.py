@@ -84,6 +84,7 @@ def test_a_link_that_leads_nowhere_is_counted_so_that_reading_it_is_an_error(tmp
 def test_what_is_neither_file_nor_folder_is_never_opened(tmp_path):
     tree(tmp_path, "a/1.jpg", "b/1.jpg")
     os.mkfifo(tmp_path / "b" / "2.jpg")
+    (tmp_path / "b" / "3.jpg").symlink_to("2.jpg")
     assert len(scan(tmp_path).files) == 2
 
 
