@@ -14,7 +14,7 @@ from dlcli.metrics.intervals import wilson
 
 @dataclass(frozen=True)
 class ClassScores:
-    """Scores per class, float64 (P,); NaN where the score is 0/0.
+    """Scores per class, float64 (P,), or (…, P) for many confusion matrices; NaN where the score is 0/0.
 
     Args:
         precision: share of right ones among those predicted as the class; NaN for a class never predicted.
@@ -72,5 +72,9 @@ def confusion_matrix(predictions: Predictions, classes: int) -> Tensor:
 def per_class(confusion: Tensor) -> ClassScores:
     """Returns precision, recall and F1 of each class of a confusion matrix (P, P), rows = truth."""
     counts = confusion.double()
-    right, present, predicted = counts.diagonal(), counts.sum(dim=1), counts.sum(dim=0)
+    return class_scores(right=counts.diagonal(), present=counts.sum(dim=1), predicted=counts.sum(dim=0))
+
+
+def class_scores(*, right: Tensor, present: Tensor, predicted: Tensor) -> ClassScores:
+    """Returns the scores of counts, float64 (…, P) each: examples of the class found, of the class, and predicted as it."""
     return ClassScores(precision=right / predicted, recall=right / present, f1=2 * right / (present + predicted))

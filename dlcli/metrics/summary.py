@@ -9,7 +9,8 @@ from torch import Tensor
 from dlcli.classifier import class_logits
 from dlcli.contracts import Metric, Predictions
 from dlcli.errors import ComputeError
-from dlcli.metrics.accuracy import ClassScores, accuracy, confusion_matrix, per_class, top_k_accuracy
+from dlcli.metrics.accuracy import accuracy, confusion_matrix, top_k_accuracy
+from dlcli.metrics.bootstrap import balanced_accuracy_and_f1
 from dlcli.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood
 from dlcli.metrics.intervals import wilson
 from dlcli.metrics.ranking import auroc, average_precision
@@ -19,8 +20,9 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
     """Returns every classification metric of ``predictions``, keyed ``split/name`` and, per class, ``split/name/number``.
 
     ``balanced_accuracy`` is the mean recall over the classes that have examples and ``macro_f1`` the mean F1 over the
-    classes that are present or predicted, both as in scikit-learn. ``top3_accuracy`` and ``top5_accuracy`` are left out
-    where they would be 1 by definition; ``auroc`` and ``average_precision`` are there for two classes.
+    classes that are present or predicted, both as in scikit-learn; they and each F1 have bootstrap intervals.
+    ``top3_accuracy`` and ``top5_accuracy`` are left out where they would be 1 by definition; ``auroc`` and
+    ``average_precision`` are there for two classes.
 
     Args:
         spec_classes: the P class names; only their number matters here.
@@ -37,28 +39,27 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
     if broken:
         raise ComputeError(f"the model gives NaN for {broken} of {len(predictions.targets)} {split} examples; expected numbers")
     confusion = confusion_matrix(predictions, classes)
-    scores = per_class(confusion)
-    n = len(predictions.targets)
+    resampled = balanced_accuracy_and_f1(confusion)
     metrics = {
         "accuracy": accuracy(predictions),
-        "balanced_accuracy": Metric(float(scores.recall.nanmean()), n=n),
+        "balanced_accuracy": resampled.pop("balanced_accuracy"),
         **{f"top{k}_accuracy": top_k_accuracy(predictions, k) for k in (3, 5) if k < classes},
-        "macro_f1": Metric(float(scores.f1.nanmean()), n=n),
+        "macro_f1": resampled.pop("macro_f1"),
         "nll": negative_log_likelihood(predictions),
         "brier": brier_score(predictions),
         "ece": expected_calibration_error(predictions),
         **({"auroc": auroc(predictions), "average_precision": average_precision(predictions)} if classes == 2 else {}),
-        **_class_metrics(confusion, scores),
+        **_class_metrics(confusion),
+        **resampled,
     }
     return {f"{split}/{name}": metric for name, metric in metrics.items()}
 
 
-def _class_metrics(confusion: Tensor, scores: ClassScores) -> dict[str, Metric]:
-    """Precision rests on the examples predicted as the class, recall and F1 on those of the class."""
+def _class_metrics(confusion: Tensor) -> dict[str, Metric]:
+    """Precision rests on the examples predicted as the class, recall on those of the class."""
     right, present, predicted = confusion.diagonal().tolist(), confusion.sum(dim=1).tolist(), confusion.sum(dim=0).tolist()
     metrics: dict[str, Metric] = {}
-    for number, f1 in enumerate(scores.f1.tolist()):
+    for number in range(len(confusion)):
         metrics[f"precision/{number}"] = wilson(right[number], predicted[number])
         metrics[f"recall/{number}"] = wilson(right[number], present[number])
-        metrics[f"f1/{number}"] = Metric(f1, n=present[number])
     return metrics

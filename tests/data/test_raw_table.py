@@ -66,7 +66,8 @@ def test_targets_that_are_no_classes_are_refused_in_one_line(targets, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"target": "Y"}, r"data.target=Y: t.csv has no such column; it has x, y"),
+        ({"target": "Y"}, r"data.target=Y: t.csv has no such column; did you mean 'y'\?"),
+        ({"target": "zzz"}, r"data.target=zzz: t.csv has no such column; it has x, y"),
         ({"target": "yy"}, r"data.target=yy: t.csv has no such column; did you mean 'y'\?"),
         ({"drop": ["z"]}, r"data.drop=z: t.csv has no such column"),
         ({"numbers": ["x"], "drop": ["x"]}, r"data.drop names 'x', and so does data.numbers"),
