@@ -35,6 +35,7 @@ _LABELS = {
     "average_precision": "average precision",
     "brier": "Brier score",
     "ece": "calibration error (ECE, 15 bins)",
+    "adaptive_ece": "calibration error, bins of equal counts",
 }
 
 

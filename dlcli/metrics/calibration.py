@@ -96,3 +96,25 @@ def expected_calibration_error(predictions: Predictions, bins: int = 15) -> Metr
         return Metric(math.nan, n=0)
     filled = [part for part in reliability(predictions, bins) if part.count]
     return Metric(sum(part.count * abs(part.accuracy - part.confidence) for part in filled) / n, n=n)
+
+
+def adaptive_calibration_error(predictions: Predictions, bins: int = 15) -> Metric:
+    """Returns the mean gap between confidence and accuracy over bins of equally many examples (they differ by one at most).
+
+    Where a model is nearly always sure, equal widths put nearly all examples into the last bin; equal counts spread them.
+    There are fewer than ``bins`` where a bin would hold less than 20 examples. A confidence shared by many examples may span
+    bins: these are then put in order of the examples. Biased upwards as :func:`expected_calibration_error`; NaN without examples.
+    Source: Nixon et al. 2019, "Measuring calibration in deep learning", section 4.1, for the top label.
+
+    Raises:
+        ValueError: ``bins`` is below 1.
+    """
+    if bins < 1:
+        raise ValueError(f"bins must be at least 1, got {bins}")
+    n = len(predictions.targets)
+    if n == 0:
+        return Metric(math.nan, n=0)
+    confidence, order = probabilities(predictions.logits.double()).amax(dim=1).sort(stable=True)
+    right = (predicted_classes(predictions.logits) == predictions.targets).double()[order]
+    gaps = (right - confidence).tensor_split(max(1, min(bins, n // 20)))
+    return Metric(sum(abs(float(gap.sum())) for gap in gaps) / n, n=n)

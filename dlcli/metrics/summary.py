@@ -11,7 +11,7 @@ from dlcli.contracts import Metric, Predictions
 from dlcli.errors import ComputeError
 from dlcli.metrics.accuracy import accuracy, confusion_matrix, top_k_accuracy
 from dlcli.metrics.bootstrap import balanced_accuracy_and_f1
-from dlcli.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood
+from dlcli.metrics.calibration import adaptive_calibration_error, brier_score, expected_calibration_error, negative_log_likelihood
 from dlcli.metrics.intervals import wilson
 from dlcli.metrics.ranking import auroc, average_precision
 
@@ -48,6 +48,7 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
         "nll": negative_log_likelihood(predictions),
         "brier": brier_score(predictions),
         "ece": expected_calibration_error(predictions),
+        "adaptive_ece": adaptive_calibration_error(predictions),
         **({"auroc": auroc(predictions), "average_precision": average_precision(predictions)} if classes == 2 else {}),
         **_class_metrics(confusion),
         **resampled,

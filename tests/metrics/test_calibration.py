@@ -6,7 +6,13 @@ import torch
 from sklearn import metrics as sklearn_metrics
 
 from dlcli.contracts import Predictions
-from dlcli.metrics.calibration import brier_score, expected_calibration_error, negative_log_likelihood, reliability
+from dlcli.metrics.calibration import (
+    adaptive_calibration_error,
+    brier_score,
+    expected_calibration_error,
+    negative_log_likelihood,
+    reliability,
+)
 
 
 def predictions_of(logits, targets):
@@ -146,3 +152,25 @@ def test_an_interval_stays_within_the_values_that_a_score_can_have():
         assert score.high > score.value
     wrong = Predictions(logits, torch.tensor([0] + [1] * 29), torch.arange(30))
     assert brier_score(wrong).high == 1.0
+
+
+def test_adaptive_error_by_hand():
+    # 60 examples give three bins of 20; gaps of .1, .2 and 0, though the first and the second lie in one bin of equal width.
+    confidences = [0.61] * 20 + [0.64] * 20 + [0.9] * 20
+    right = [True] * 10 + [False] * 10 + [True] * 17 + [False] * 3 + [True] * 18 + [False] * 2
+    predictions = with_confidences(confidences, right)
+    assert adaptive_calibration_error(predictions).value == pytest.approx((0.11 + 0.21 + 0.0) / 3, abs=1e-6)
+    assert expected_calibration_error(predictions).value == pytest.approx((0.05 * 2) / 3, abs=1e-6)
+    backwards = Predictions(predictions.logits.flip(0), predictions.targets.flip(0), predictions.index)
+    assert adaptive_calibration_error(backwards).value == pytest.approx(0.32 / 3, abs=1e-6)
+
+
+def test_adaptive_error_of_few_examples_is_the_gap_of_the_means():
+    predictions = with_confidences([0.6, 0.7, 0.8], [True, False, True])
+    assert adaptive_calibration_error(predictions).value == pytest.approx(0.7 - 2 / 3, abs=1e-6)
+
+
+def test_adaptive_error_without_examples_is_nan_and_a_bin_is_needed(random_predictions):
+    assert math.isnan(adaptive_calibration_error(predictions_of(torch.empty(0, 3), [])).value)
+    with pytest.raises(ValueError, match="at least 1"):
+        adaptive_calibration_error(random_predictions, bins=0)

@@ -31,7 +31,7 @@ def names(classes):
 )
 def test_the_keys_are_those_of_the_design(classes, top):
     metrics = classification_metrics(random_predictions(classes), names(classes), split="test")
-    overall = {"accuracy", "balanced_accuracy", "macro_f1", "nll", "brier", "ece"} | top
+    overall = {"accuracy", "balanced_accuracy", "macro_f1", "nll", "brier", "ece", "adaptive_ece"} | top
     per_class = {f"{name}/{number}" for name in ("precision", "recall", "f1") for number in range(classes)}
     assert set(metrics) == {f"test/{name}" for name in overall | per_class}
 
