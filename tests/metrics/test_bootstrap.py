@@ -41,6 +41,20 @@ def test_drawing_cells_is_drawing_examples():
     assert [found.low, found.high] == pytest.approx(np.quantile(scores, [0.025, 0.975]), abs=0.006)
 
 
+def test_many_small_classes_do_not_pull_the_interval_below_the_score(monkeypatch):
+    monkeypatch.setattr(bootstrap, "RESAMPLES", 300)
+    # Plain percentiles hold the true 0.752 in 80 of 100 such samples, these in 90: what is lost is the score's own bias.
+    chances = torch.full((100, 100), 0.25 / 100**2, dtype=torch.float64)
+    chances.diagonal().add_(0.75 / 100)
+    truth = float(per_class(chances).f1.mean())
+    held = 0
+    for seed in range(100):
+        counts = np.random.default_rng(7000 + seed).multinomial(2000, chances.flatten().numpy())
+        found = balanced_accuracy_and_f1(torch.from_numpy(counts).reshape(100, 100))["macro_f1"]
+        held += found.low <= truth <= found.high
+    assert held >= 84
+
+
 def test_values_are_those_without_resampling_and_repeat():
     confusion = drawn(500, seed=2)
     found = balanced_accuracy_and_f1(confusion)
