@@ -105,7 +105,8 @@ def nearest(word: str, choices: Iterable[str], *, limit: int = 3) -> list[str]:
     for choice in sorted(set(choices)):
         pool.setdefault(choice.casefold(), []).append(choice)
     close = difflib.get_close_matches(word.casefold(), pool, n=limit, cutoff=0.6)
-    return [choice for key in close for choice in pool[key]][:limit]
+    # Among spellings that differ in case alone the typed one comes first.
+    return [choice for key in close for choice in sorted(pool[key], key=lambda choice: choice != word)][:limit]
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

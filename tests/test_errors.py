@@ -53,6 +53,7 @@ def test_a_config_error_shows_eight_lines_and_counts_the_rest():
 def test_near_words_come_best_first_and_at_most_three():
     assert nearest("adamx", ["sgd", "adamw", "adam", "adamax", "adagrad"]) == ["adamax", "adam", "adamw"]
     assert nearest("zebra", ["sgd", "adam"]) == []
+    assert nearest("adam", ["ADAM", "Adam", "aDam", "adam"])[0] == "adam"
     assert nearest("MNITS", ["mnist", "digits"]) == ["mnist"]
     assert nearest("attrition", ["Attrition", "Age"]) == ["Attrition"]
 

@@ -102,8 +102,9 @@ def adaptive_calibration_error(predictions: Predictions, bins: int = 15) -> Metr
     """Returns the mean gap between confidence and accuracy over bins of equally many examples (they differ by one at most).
 
     Where a model is nearly always sure, equal widths put nearly all examples into the last bin; equal counts spread them.
-    There are fewer than ``bins`` where a bin would hold less than 20 examples. A confidence shared by many examples may span
-    bins: these are then put in order of the examples. Biased upwards as :func:`expected_calibration_error`; NaN without examples.
+    There are fewer than ``bins`` where a bin would hold less than 20 examples. Examples of one confidence share their accuracy,
+    so their order does not matter where they span bins. Biased upwards as :func:`expected_calibration_error`;
+    NaN without examples.
     Source: Nixon et al. 2019, "Measuring calibration in deep learning", section 4.1, for the top label.
 
     Raises:
@@ -116,5 +117,7 @@ def adaptive_calibration_error(predictions: Predictions, bins: int = 15) -> Metr
         return Metric(math.nan, n=0)
     confidence, order = probabilities(predictions.logits.double()).amax(dim=1).sort(stable=True)
     right = (predicted_classes(predictions.logits) == predictions.targets).double()[order]
+    _, tie, count = torch.unique(confidence, return_inverse=True, return_counts=True)
+    right = (torch.zeros(len(count), dtype=torch.float64).index_add(0, tie, right) / count)[tie]
     gaps = (right - confidence).tensor_split(max(1, min(bins, n // 20)))
     return Metric(sum(abs(float(gap.sum())) for gap in gaps) / n, n=n)

@@ -165,6 +165,12 @@ def test_adaptive_error_by_hand():
     assert adaptive_calibration_error(backwards).value == pytest.approx(0.32 / 3, abs=1e-6)
 
 
+def test_adaptive_error_does_not_depend_on_the_order_of_equal_confidences():
+    assert adaptive_calibration_error(with_confidences([0.75] * 300, [True] * 225 + [False] * 75)).value == pytest.approx(
+        0, abs=1e-6
+    )
+
+
 def test_adaptive_error_of_few_examples_is_the_gap_of_the_means():
     predictions = with_confidences([0.6, 0.7, 0.8], [True, False, True])
     assert adaptive_calibration_error(predictions).value == pytest.approx(0.7 - 2 / 3, abs=1e-6)
