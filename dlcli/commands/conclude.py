@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from dlcli.checkpoint import unpack
+from dlcli.checkpoint import pack, unpack
 from dlcli.classifier import predicted_classes, probabilities
 from dlcli.commands.baselines import baseline_metrics, comparison
 from dlcli.commands.boundary import draw_boundary, is_plane
@@ -28,6 +28,7 @@ from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.reports import NonFiniteError
 from dlcli.engine.state import Progress
 from dlcli.errors import DataError, StorageError
+from dlcli.metrics.calibrated import fitted_calibration
 from dlcli.metrics.intervals import wilson
 from dlcli.metrics.summary import classification_metrics
 from dlcli.report import plots, terminal
@@ -67,7 +68,7 @@ def fit_and_conclude(
         raise
     flag.check()
     test_started = time.perf_counter()
-    _take_best(run, job, progress, talk)
+    _take_best(run, job, progress, talk=talk, flag=flag)
     split, shown = ("test", job.bundle.test) if job.bundle.test is not None else ("train", job.bundle.train)
     predictions = joined(evaluate(job.model, shown, batch_size=job.plan.eval_batch_size, check=flag.check))
     metrics = classification_metrics(predictions, job.bundle.spec.classes, split=split)
@@ -160,8 +161,8 @@ def mistakes_first(split: Split, predictions: Predictions, classes: tuple[str, .
     return Mistakes(to_uint8(batch.inputs.cpu()), captions)
 
 
-def _take_best(run: Run, job: Job, progress: Progress, talk: Talk) -> None:
-    """Loads the best weights from disk: what is tested is what later verbs will read."""
+def _take_best(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFlag) -> None:
+    """Loads the best weights from disk, which later verbs will read, and keeps with them what val says of their probabilities."""
     name = checkpoint_name(progress.best_step if progress.best_step is not None else progress.step)
     try:
         checkpoint = unpack(read_checkpoint(run.path, name), source=f"{run.path}/checkpoints/{name}")
@@ -170,5 +171,9 @@ def _take_best(run: Run, job: Job, progress: Progress, talk: Talk) -> None:
         found = newest_good(run.path, talk)
         if found is None:
             raise
-        checkpoint = found[0]
+        checkpoint, name = found
     load_weights(job.model, checkpoint.weights, source=str(run.path))
+    if job.bundle.val is not None and job.held_out:
+        predictions = joined(evaluate(job.model, job.bundle.val, batch_size=job.plan.eval_batch_size, check=flag.check))
+        calibration = fitted_calibration(predictions).to_dict()
+        run.replace_checkpoint(name, pack(replace(checkpoint, calibration=calibration)))

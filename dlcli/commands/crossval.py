@@ -35,8 +35,8 @@ from dlcli.engine.fit import fit
 from dlcli.engine.reports import EpochReport
 from dlcli.engine.state import Progress
 from dlcli.errors import DataError, UsageError
+from dlcli.metrics.calibrated import fitted_calibration
 from dlcli.metrics.summary import classification_metrics
-from dlcli.metrics.temperature import fitted_temperature, fitted_thresholds
 from dlcli.randomness import borrowed_rng, seed_step
 from dlcli.runs.run import Run
 
@@ -136,7 +136,7 @@ def cross_validate(settings: TrainSettings, run: Run, *, device: torch.device, t
         # Class shares rank no row before another; between folds they differ a little, which would look like a ranking.
         metrics |= {key: metric for key, metric in found.items() if name != "majority" or not key.endswith(_RANKINGS)}
     # Fitted to single models, as the one on all rows will be; a mean of several is surer of itself, or less so.
-    calibration = _calibration(joined(iter(singles)))
+    calibration = fitted_calibration(joined(iter(singles))).to_dict()
     result = CrossValidation(metrics, round(statistics.median(epochs)), calibration, run.metrics_size())
     run.write("cv.csv", _rows(pool.predictions("", raw.targets, repeats=repeats), raw.classes))
     run.write(FILE, result.to_json())
@@ -243,13 +243,6 @@ def _fit(job: Job, flag: StopFlag) -> int:
     if best:
         load_weights(job.model, best, source="the fold's best epoch")
     return epoch
-
-
-def _calibration(predictions: Predictions) -> dict[str, float]:
-    found = {"temperature": fitted_temperature(predictions)}
-    if predictions.logits.shape[1] == 2:
-        found |= {f"threshold/{name}": value for name, value in fitted_thresholds(predictions).items()}
-    return found
 
 
 def _log(run: Run, fold: int, repeat: int, predictions: Predictions, bundle: DataBundle) -> None:

@@ -40,13 +40,19 @@ FAST_STEPS = 2
 
 @dataclass(frozen=True)
 class Job:
-    """A fit that is ready to run: its parts and plan, the data, and the node that rebuilds the network."""
+    """A fit that is ready to run: its parts and plan, the data, and the node that rebuilds the network.
+
+    Args:
+        calibration: what is known of the model's probabilities before it is trained, from cross-validation.
+        held_out: val holds examples that are not trained on.
+    """
 
     parts: Parts
     plan: Plan
     bundle: DataBundle
     node: Mapping[str, Any]
     calibration: Mapping[str, float] = field(default_factory=dict)
+    held_out: bool = True
 
     @property
     def model(self) -> Classifier:
@@ -109,6 +115,7 @@ def prepare(
     alone = plan.batch_size == 1 or len(bundle.train) == 1
     if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
+    held_out = bundle.val is not None and bundle.val is not bundle.train
     placed = {name: part and part.to(device) for name in SPLITS for part in [getattr(bundle, name)]}
     bundle = replace(bundle, **placed)
     place(model, device)
@@ -134,7 +141,7 @@ def prepare(
         average=WeightAverage(model, decay=trainer.ema) if trainer.ema is not None else None,
         observer=Watch(optimizer, every=plan.log_every) if trainer.watch else None,
     )
-    return Job(parts, plan, bundle, node)
+    return Job(parts, plan, bundle, node, held_out=held_out)
 
 
 def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFlag) -> float:

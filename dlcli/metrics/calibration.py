@@ -15,13 +15,13 @@ from dlcli.metrics.intervals import mean_interval
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The examples whose top probability lies in (low, high]; the first bin holds 0 too.
+    """The examples whose chance, as :func:`forecasts` gives it, lies in (low, high]; the first bin holds 0 too.
 
     Args:
         low, high: the bin's edges, in [0, 1].
         count: examples in the bin.
-        confidence: their mean top probability; NaN where the bin is empty.
-        accuracy: the share of them that is right; NaN where the bin is empty.
+        confidence: their mean chance; NaN where the bin is empty.
+        accuracy: the share of them for which it came true; NaN where the bin is empty.
     """
 
     low: float
@@ -29,6 +29,17 @@ class ReliabilityBin:
     count: int
     confidence: float
     accuracy: float
+
+
+def forecasts(predictions: Predictions) -> tuple[Tensor, Tensor]:
+    """Returns what is forecast of each example, float64 (N,), and whether it came true, bool (N,).
+
+    Two classes: p(second class), and whether it is that class. More: the top label's probability, and whether it is right.
+    """
+    chances = probabilities(predictions.logits.double())
+    if chances.shape[1] == 2:
+        return chances[:, 1].contiguous(), predictions.targets == 1
+    return chances.amax(dim=1), predicted_classes(predictions.logits) == predictions.targets
 
 
 def _example_losses(predictions: Predictions) -> Tensor:
@@ -64,7 +75,7 @@ def _within(metric: Metric, highest: float) -> Metric:
 def reliability(predictions: Predictions, bins: int = 15) -> tuple[ReliabilityBin, ...]:
     """Returns how confidence and accuracy agree in ``bins`` bins of equal width over [0, 1], empty ones included.
 
-    Confidence is the top-label probability, also for two classes. Bins are closed on the right and the first also on
+    Confidence is the chance that :func:`forecasts` gives. Bins are closed on the right and the first also on
     the left, so a confidence of exactly 1 belongs to the last bin. torchmetrics 1.9 puts it in a bin of its own and
     reports 0.525 where the definition gives 0.475 (torchmetrics#3510).
 
@@ -73,8 +84,8 @@ def reliability(predictions: Predictions, bins: int = 15) -> tuple[ReliabilityBi
     """
     if bins < 1:
         raise ValueError(f"bins must be at least 1, got {bins}")
-    confidence = probabilities(predictions.logits.double()).amax(dim=1)
-    right = (predicted_classes(predictions.logits) == predictions.targets).double()
+    confidence, came_true = forecasts(predictions)
+    right = came_true.double()
     edges = torch.arange(bins + 1, dtype=torch.float64) / bins
     place = torch.bucketize(confidence, edges[1:-1])
     count = torch.bincount(place, minlength=bins)
@@ -115,8 +126,9 @@ def adaptive_calibration_error(predictions: Predictions, bins: int = 15) -> Metr
     n = len(predictions.targets)
     if n == 0:
         return Metric(math.nan, n=0)
-    confidence, order = probabilities(predictions.logits.double()).amax(dim=1).sort(stable=True)
-    right = (predicted_classes(predictions.logits) == predictions.targets).double()[order]
+    chance, came_true = forecasts(predictions)
+    confidence, order = chance.sort(stable=True)
+    right = came_true.double()[order]
     _, tie, count = torch.unique(confidence, return_inverse=True, return_counts=True)
     right = (torch.zeros(len(count), dtype=torch.float64).index_add(0, tie, right) / count)[tie]
     gaps = (right - confidence).tensor_split(max(1, min(bins, n // 20)))

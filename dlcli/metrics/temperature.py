@@ -10,6 +10,7 @@ from torch import Tensor
 from dlcli.classifier import class_logits, probabilities
 from dlcli.contracts import Predictions
 
+CAPACITIES = (5, 10, 20)  # percent
 _STEPS = 60
 _RANGE = (math.log(0.02), math.log(50.0))
 
@@ -48,10 +49,12 @@ def fitted_temperature(predictions: Predictions) -> float:
 
 
 def fitted_thresholds(predictions: Predictions) -> dict[str, float]:
-    """Returns the thresholds t of p(second class) >= t with the best balanced accuracy and the best F1, for two classes.
+    """Returns thresholds t of p(second class) >= t, for two classes, by what they are good for.
 
-    Only the probabilities that occur can change an answer, so each of them is tried; of equally good ones the highest is
-    taken, and t lies half-way to the next lower probability. NaN where a class has no example.
+    ``balanced_accuracy`` and ``f1`` have the best of these scores: only the probabilities that occur can change an answer, so
+    each of them is tried, and of equally good ones the highest is taken. ``top_5``, ``top_10`` and ``top_20`` select as many
+    examples as they can, and at most so many percent: what one has the capacity to act on. Each t lies half-way to the next
+    lower probability. A threshold that there is none for, as where a class has no example, is left out.
 
     Raises:
         ValueError: there are not two classes.
@@ -60,19 +63,18 @@ def fitted_thresholds(predictions: Predictions) -> dict[str, float]:
     if chances.shape[1] != 2:
         raise ValueError(f"a threshold needs two classes, got {chances.shape[1]}")
     positive = predictions.targets == 1
-    if not 0 < int(positive.sum()) < len(positive):
-        return {"balanced_accuracy": math.nan, "f1": math.nan}
     values, order = chances[:, 1].sort(descending=True)
     hits = positive[order].double().cumsum(0)
     said = torch.arange(1, len(values) + 1, dtype=torch.float64)
-    last_of_its_value = torch.cat([values[1:] != values[:-1], torch.tensor([True])])
+    last_of_its_value = torch.cat([values[1:] != values[:-1], torch.tensor([True])[: len(values)]])
     positives = float(positive.sum())
     negatives = len(positive) - positives
-    scores = {
-        "balanced_accuracy": (hits / positives + 1 - (said - hits) / negatives) / 2,
-        "f1": 2 * hits / (said + positives),
-    }
-    return {name: _cut(values, score.masked_fill(~last_of_its_value, -1)) for name, score in scores.items()}
+    scores = {f"top_{share}": torch.where(said <= len(values) * share / 100, said, -1.0) for share in CAPACITIES}
+    if positives and negatives:
+        balanced = (hits / positives + 1 - (said - hits) / negatives) / 2
+        scores = {"balanced_accuracy": balanced, "f1": 2 * hits / (said + positives), **scores}
+    fit = {name: score.masked_fill(~last_of_its_value, -1.0) for name, score in scores.items()}
+    return {name: _cut(values, score) for name, score in fit.items() if len(values) and float(score.max()) >= 0}
 
 
 def _cut(values: Tensor, score: Tensor) -> float:

@@ -171,6 +171,12 @@ class Run:
             if name != best and name not in recent:
                 remove_folder(folder / name)
 
+    def replace_checkpoint(self, name: str, files: Mapping[str, bytes]) -> None:
+        """Writes a checkpoint that is there anew, with something added."""
+        goal = self.checkpoint_folder / name
+        if read_folder(goal) != files:
+            write_folder_atomically(goal, files)
+
     def finish(self, *, seconds: float, metrics: Mapping[str, Mapping[str, Any]], files: Mapping[str, str]) -> record.Result:
         """Writes ``result.json``, which makes the run finished, and frees the lock."""
         with storing(self._metrics_path, needed=_BUFFER):

@@ -130,8 +130,9 @@ def test_ece_of_a_sure_and_right_model_is_zero():
     assert expected_calibration_error(with_confidences([1.0] * 5, [True] * 5)).value == 0
 
 
-def test_ece_of_one_logit_uses_the_top_label():
-    # Logit -log 3 means class 0 with confidence 3/4; all right, so the gap is 1/4.
+def test_of_two_classes_the_second_is_forecast():
+    # Logit -log 3 means 1/4 for class 1, which never comes: the gap is 1/4, and lies in the bin of 1/4.
+    assert [part.count for part in reliability(predictions_of([[-math.log(3)]] * 4, [0] * 4), 3)] == [4, 0, 0]
     assert expected_calibration_error(predictions_of([[-math.log(3)]] * 4, [0] * 4)).value == pytest.approx(0.25, abs=1e-7)
 
 
