@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from dlcli.classifier import class_logits, predicted_classes, probabilities
 from dlcli.contracts import Metric, Predictions
+from dlcli.metrics.gap_interval import Numbers, calibrated_gap, gap_interval
 from dlcli.metrics.intervals import mean_interval
 
 
@@ -98,15 +100,39 @@ def reliability(predictions: Predictions, bins: int = 15) -> tuple[ReliabilityBi
 def expected_calibration_error(predictions: Predictions, bins: int = 15) -> Metric:
     """Returns the mean gap between confidence and accuracy over :func:`reliability`'s bins, weighted by their counts.
 
-    Biased upwards for few examples: a perfectly calibrated model does not reach 0. NaN without examples.
+    Biased upwards for few examples: a perfectly calibrated model does not reach 0, see :func:`error_if_calibrated`. The interval
+    is :func:`~dlcli.metrics.gap_interval.gap_interval`'s. NaN without examples.
     Source: Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning"; top-label and bins
     as in Guo et al. 2017, "On calibration of modern neural networks", eq. 3.
     """
     n = len(predictions.targets)
     if n == 0:
         return Metric(math.nan, n=0)
+    counts, gaps, chances = _filled(predictions, bins)
+    low, high = gap_interval(counts, gaps, chances)
+    return Metric(float((counts * np.abs(gaps)).sum()) / n, low, high, n, "simulation")
+
+
+def error_if_calibrated(predictions: Predictions, bins: int = 15) -> Metric:
+    """Returns what :func:`expected_calibration_error` would be of a model that is right exactly as often as it says.
+
+    The mean over simulated outcomes of the same chances; ``high`` is what 97.5 % of them stay below. An error above it cannot
+    be put down to the number of examples.
+    """
+    n = len(predictions.targets)
+    if n == 0:
+        return Metric(math.nan, n=0)
+    counts, _, chances = _filled(predictions, bins)
+    mean, high = calibrated_gap(counts, chances)
+    return Metric(mean, 0.0, high, n, "simulation")
+
+
+def _filled(predictions: Predictions, bins: int) -> tuple[Numbers, Numbers, Numbers]:
+    """Counts, gaps and mean chances of the bins that hold examples."""
     filled = [part for part in reliability(predictions, bins) if part.count]
-    return Metric(sum(part.count * abs(part.accuracy - part.confidence) for part in filled) / n, n=n)
+    rows = [(part.count, part.accuracy - part.confidence, part.confidence) for part in filled]
+    counts, gaps, chances = np.array(rows, dtype=np.float64).T
+    return counts, gaps, chances
 
 
 def adaptive_calibration_error(predictions: Predictions, bins: int = 15) -> Metric:
@@ -131,5 +157,11 @@ def adaptive_calibration_error(predictions: Predictions, bins: int = 15) -> Metr
     right = came_true.double()[order]
     _, tie, count = torch.unique(confidence, return_inverse=True, return_counts=True)
     right = (torch.zeros(len(count), dtype=torch.float64).index_add(0, tie, right) / count)[tie]
-    gaps = (right - confidence).tensor_split(max(1, min(bins, n // 20)))
-    return Metric(sum(abs(float(gap.sum())) for gap in gaps) / n, n=n)
+    parts = max(1, min(bins, n // 20))
+    gaps, chances = ((values.tensor_split(parts)) for values in (right - confidence, confidence))
+    counts, means, at = (
+        np.array(values, dtype=np.float64)
+        for values in ([len(gap) for gap in gaps], [float(gap.mean()) for gap in gaps], [float(part.mean()) for part in chances])
+    )
+    low, high = gap_interval(counts, means, at)
+    return Metric(float((counts * np.abs(means)).sum()) / n, low, high, n, "simulation")

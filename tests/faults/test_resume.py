@@ -102,7 +102,7 @@ def test_a_run_stopped_anywhere_ends_as_if_it_had_not_been(dl: Dl, undisturbed: 
 
 def test_a_run_stopped_in_its_test_goes_on_there(dl: Dl, undisturbed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("dlcli.commands.conclude._take_best", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+        patch.setattr("dlcli.commands.conclude._take_best", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
         answer = dl("train", *TINY)
     assert answer.code == 130
     assert f"dl train --resume {newest().name}" in answer.err
