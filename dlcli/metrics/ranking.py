@@ -29,15 +29,15 @@ def auroc(predictions: Predictions) -> Metric:
     count, others = int(positive.sum()), int((~positive).sum())
     if not count or not others:
         return Metric(math.nan, n=n)
-    ranks = _midranks(scores)
+    ranks = midranks(scores)
     # For each positive the share of negatives below it, for each negative the share of positives above it.
-    above = (ranks[positive] - _midranks(scores[positive])) / others
-    below = 1 - (ranks[~positive] - _midranks(scores[~positive])) / count
+    above = (ranks[positive] - midranks(scores[positive])) / others
+    below = 1 - (ranks[~positive] - midranks(scores[~positive])) / count
     area = float(above.mean())
     if min(count, others) < 2:
         return Metric(area, n=n)
     error = math.sqrt(float(above.var()) / count + float(below.var()) / others)
-    return _on_the_logit_scale(area, error, n, "delong")
+    return logit_interval(area, error, n, "delong")
 
 
 def average_precision(predictions: Predictions) -> Metric:
@@ -64,7 +64,7 @@ def average_precision(predictions: Predictions) -> Metric:
     precision = found / (ends + 1)
     gained = found.diff(prepend=torch.zeros(1, dtype=torch.float64)) / count
     area = float((gained * precision).sum())
-    return _on_the_logit_scale(area, math.sqrt(max(area * (1 - area), 0.0) / count), n, "logit")
+    return logit_interval(area, math.sqrt(max(area * (1 - area), 0.0) / count), n, "logit")
 
 
 def _binary(predictions: Predictions) -> tuple[Tensor, Tensor]:
@@ -75,16 +75,16 @@ def _binary(predictions: Predictions) -> tuple[Tensor, Tensor]:
     return logits[:, 1] - logits[:, 0], predictions.targets == 1
 
 
-def _midranks(values: Tensor) -> Tensor:
-    """Ranks from 1, equal values sharing the mean of theirs; float64."""
+def midranks(values: Tensor) -> Tensor:
+    """Returns ranks from 1, float64 (N,), equal values sharing the mean of theirs."""
     _, group, counts = torch.unique(values, return_inverse=True, return_counts=True)
     last = counts.cumsum(0).double()
     ranks: Tensor = last - (counts.double() - 1) / 2
     return ranks[group]
 
 
-def _on_the_logit_scale(value: float, error: float, n: int, method: str) -> Metric:
-    """The value with value ± z · error taken through the logit; without bounds where that is undefined."""
+def logit_interval(value: float, error: float, n: int, method: str) -> Metric:
+    """Returns the value with value ± z · standard error taken through the logit; without bounds where that is undefined."""
     if not 0 < value < 1 or error == 0:
         return Metric(value, n=n)
     center, half = math.log(value / (1 - value)), Z_95 * error / (value * (1 - value))

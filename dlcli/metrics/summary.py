@@ -11,9 +11,18 @@ from dlcli.contracts import Metric, Predictions
 from dlcli.errors import ComputeError
 from dlcli.metrics.accuracy import accuracy, confusion_matrix, top_k_accuracy
 from dlcli.metrics.bootstrap import balanced_accuracy_and_f1
-from dlcli.metrics.calibration import adaptive_calibration_error, brier_score, expected_calibration_error, negative_log_likelihood
+from dlcli.metrics.calibration import (
+    adaptive_calibration_error,
+    brier_score,
+    error_if_calibrated,
+    expected_calibration_error,
+    negative_log_likelihood,
+)
 from dlcli.metrics.intervals import wilson
+from dlcli.metrics.one_vs_rest import macro_auroc, macro_average_precision
 from dlcli.metrics.ranking import auroc, average_precision
+
+_MOST_RANKED = 10_000_000
 
 
 def classification_metrics(predictions: Predictions, spec_classes: Sequence[str], *, split: str) -> dict[str, Metric]:
@@ -21,8 +30,9 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
 
     ``balanced_accuracy`` is the mean recall over the classes that have examples and ``macro_f1`` the mean F1 over the
     classes that are present or predicted, both as in scikit-learn; they and each F1 have bootstrap intervals.
-    ``top3_accuracy`` and ``top5_accuracy`` are left out where they would be 1 by definition; ``auroc`` and
-    ``average_precision`` are there for two classes.
+    ``top3_accuracy`` and ``top5_accuracy`` are left out where they would be 1 by definition. ``auroc`` and
+    ``average_precision`` are those of the second of two classes, else means over the classes, each against the rest; they
+    are left out above ten million scores, where sorting each class's would take longer than the model.
 
     Args:
         spec_classes: the P class names; only their number matters here.
@@ -49,11 +59,20 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
         "brier": brier_score(predictions),
         "ece": expected_calibration_error(predictions),
         "adaptive_ece": adaptive_calibration_error(predictions),
-        **({"auroc": auroc(predictions), "average_precision": average_precision(predictions)} if classes == 2 else {}),
+        "ece_if_calibrated": error_if_calibrated(predictions),
+        **_ranking(predictions, classes),
         **_class_metrics(confusion),
         **resampled,
     }
     return {f"{split}/{name}": metric for name, metric in metrics.items()}
+
+
+def _ranking(predictions: Predictions, classes: int) -> dict[str, Metric]:
+    if classes == 2:
+        return {"auroc": auroc(predictions), "average_precision": average_precision(predictions)}
+    if predictions.logits.numel() > _MOST_RANKED:
+        return {}
+    return {"auroc": macro_auroc(predictions), "average_precision": macro_average_precision(predictions)}
 
 
 def _class_metrics(confusion: Tensor) -> dict[str, Metric]:
