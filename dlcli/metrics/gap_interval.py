@@ -11,6 +11,7 @@ Numbers = NDArray[np.float64]
 SIMULATIONS = 2000
 _SCALES = 161
 _SPAN = 6.0  # standard deviations that the scales reach beyond what was seen
+_NOTHING = 1e-12
 _SEED = 0  # the same predictions give the same interval
 
 
@@ -30,31 +31,27 @@ def gap_interval(counts: Numbers, gaps: Numbers, chances: Numbers) -> tuple[floa
         chances: mean chance, (K,) in [0, 1].
     """
     total = counts.sum()
-    signed = counts * gaps / total
-    observed = float(np.abs(signed).sum())
-    spread = _spread(counts, gaps, chances)
-    shape = signed if observed > 1e-12 else spread  # without any gap only the noise is left to give a shape
-    unit = float(np.abs(shape).sum())
-    if unit == 0:
-        return observed, observed
-    scales = np.linspace(0, (observed + _SPAN * float(np.sqrt((spread**2).sum()))) / unit, _SCALES)
-    noise = _noise(len(counts) + 1)
+    observed = float((counts * np.abs(gaps)).sum() / total)
+    if observed < _NOTHING:
+        return observed, max(observed, calibrated_gap(counts, chances)[1])
     # The weights of the bins vary too, which moves the mean of unequal gaps.
     between = float(np.sqrt(max((counts / total * gaps**2).sum() - observed**2, 0.0) / total))
+    noise = _noise(len(counts) + 1)
+    widest = float(np.sqrt((_spread(counts, 0 * gaps, chances) ** 2 + _spread(counts, gaps, chances) ** 2).sum()))
+    scales = np.linspace(0, 1 + _SPAN * widest / observed, _SCALES)
     below = np.empty(_SCALES)
     for number, scale in enumerate(scales):
-        sums = np.abs(scale * shape + noise[:, 1:] * spread).sum(axis=1) + scale * between * noise[:, 0]
-        below[number] = (sums <= observed).mean()
+        parts = scale * counts * gaps / total + noise[:, 1:] * _spread(counts, scale * gaps, chances)
+        below[number] = (np.abs(parts).sum(axis=1) + scale * between * noise[:, 0] <= observed).mean()
     inside = np.flatnonzero((below <= 0.975) & (below >= 0.025))
     ends = (inside[0], inside[-1]) if len(inside) else (int(np.argmin(np.abs(below - 0.5))),) * 2
-    low, high = (float(scales[end]) * unit for end in ends)
+    low, high = (float(scales[end]) * observed for end in ends)
     return min(low, observed), max(high, observed)
 
 
 def calibrated_gap(counts: Numbers, chances: Numbers) -> tuple[float, float]:
     """Returns the mean and the 97.5 % quantile of the same sum for a perfectly calibrated model with these chances."""
-    none = np.zeros_like(chances)
-    sums = np.abs(_noise(len(counts)) * _spread(counts, none, chances)).sum(axis=1)
+    sums = np.abs(_noise(len(counts)) * _spread(counts, np.zeros_like(chances), chances)).sum(axis=1)
     return float(sums.mean()), float(np.quantile(sums, 0.975))
 
 
