@@ -99,7 +99,13 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         **_EVERYWHERE,
     },
     "finetune": {"run": _RUN, "checkpoint": _CHECKPOINT, **_FIT, **_EVERYWHERE},
-    "evaluate": {**_USE, **_EVERYWHERE},
+    "evaluate": {
+        **_USE,
+        "data": Flag(str, ("--data",), "Other data of the same classes: a set, a folder, a CSV.", metavar="NAME|DIR|CSV"),
+        "target": _FIT["target"],
+        "attack": Flag(str, ("--attack",), "Also under this attack, side by side: fgsm.", "attack", "NAME"),
+        **_EVERYWHERE,
+    },
     "attack": {**_USE, **_EVERYWHERE},
     "explain": {**_USE, **_EVERYWHERE},
 }

@@ -65,7 +65,7 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
             return None
         name = invocation.choices.get("attack", "attack")
         with recorded(settings, invocation, name=name, parent=subject.loaded.reference, device=subject.device) as run:
-            attacked = _attacked(subject, chosen, settings, flag, talk)
+            attacked = run_attack(subject, chosen, batch_size=settings.batch_size, seed=settings.seed, flag=flag, talk=talk)
             metrics = attack_metrics(attacked)
             files = _pictures(run, attacked, spec, chosen, talk)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
@@ -114,10 +114,11 @@ def attack_metrics(attacked: Attacked) -> dict[str, Metric]:
     return metrics
 
 
-def _attacked(subject: Subject, chosen: Attack, settings: AttackSettings, flag: StopFlag, talk: Talk) -> Attacked:
+def run_attack(subject: Subject, chosen: Attack, *, batch_size: int, seed: int, flag: StopFlag, talk: Talk) -> Attacked:
+    """Attacks the subject's split, and then changes it at random by as much."""
     threat = chosen.threat
     null = Noise(epsilon=threat.epsilon if threat.epsilon is not None else 0.0, norm="l2" if threat.norm == "l2" else "linf")
-    what, advice = f"attacking {settings.batch_size} examples at once", f"--batch-size {max(1, settings.batch_size // 4)}"
+    what, advice = f"attacking {batch_size} examples at once", f"--batch-size {max(1, batch_size // 4)}"
     reports: list[AttackReport] = []
     with memory_errors(what, advice), talk.progress("examples", 2 * len(subject.split)) as bar:
         for tried in (chosen, null):
@@ -126,8 +127,8 @@ def _attacked(subject: Subject, chosen: Attack, settings: AttackSettings, flag: 
                 subject.loaded.model,
                 tried,
                 subject.split,
-                batch_size=settings.batch_size,
-                seed=settings.seed,
+                batch_size=batch_size,
+                seed=seed,
                 spare_misclassified=tried is chosen,
                 clean=reports[0].clean if tried is null else None,
                 check=flag.check,

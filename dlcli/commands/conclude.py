@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from dlcli.checkpoint import pack, unpack
-from dlcli.classifier import predicted_classes, probabilities
 from dlcli.commands.baselines import baseline_metrics, comparison
 from dlcli.commands.boundary import draw_boundary, is_plane
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import CrossValidation
 from dlcli.commands.lr_find import picture_of_range_test
+from dlcli.commands.mistakes import show_predictions
 from dlcli.commands.models import load_weights, newest_good
 from dlcli.commands.session import finished
 from dlcli.commands.signals import StopFlag
@@ -32,17 +29,8 @@ from dlcli.metrics.calibrated import fitted_calibration
 from dlcli.metrics.intervals import wilson
 from dlcli.metrics.summary import classification_metrics
 from dlcli.report import plots, terminal
-from dlcli.report.images import to_uint8
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run, checkpoint_name, read_checkpoint
-
-
-@dataclass(frozen=True)
-class Mistakes:
-    """A few examples for people, mistakes first: images uint8 (N, H, W, 3), and a caption each."""
-
-    images: Tensor
-    captions: list[str]
 
 
 def fit_and_conclude(
@@ -133,32 +121,6 @@ def show_curve(lines: list[dict[str, Any]], talk: Talk) -> None:
     val = [(float(line["step"]), float(line["value"])) for line in lines if (line["split"], line["name"]) == ("val", "loss")]
     if points:
         talk.picture(terminal.curve({"train loss": points, "val loss": val}, width=min(talk.console.width, 72), x_label="step"))
-
-
-def show_predictions(split: Split, predictions: Predictions, classes: tuple[str, ...], talk: Talk) -> None:
-    """Draws a few examples with their predictions, mistakes first."""
-    one_row = max(2, (talk.console.width + 2) // 30)
-    some = mistakes_first(split, predictions, classes, count=one_row)
-    if some is not None:
-        talk.picture(terminal.gallery(some.images, some.captions))
-
-
-def mistakes_first(split: Split, predictions: Predictions, classes: tuple[str, ...], *, count: int) -> Mistakes | None:
-    """Returns the most confident mistakes, then the least confident hits; None for data that are no images."""
-    chances = probabilities(predictions.logits)
-    predicted = predicted_classes(predictions.logits)
-    confidence = chances.gather(1, predicted[:, None]).flatten()
-    wrong = predicted != predictions.targets
-    order = torch.argsort(torch.where(wrong, -confidence - 1, confidence))[:count]
-    batch = next(iter(split.batches(order, count)))
-    if batch.inputs.ndim != 4:
-        return None
-    captions = [
-        f"{classes[int(predicted[row])]} {100 * float(confidence[row]):.0f} %"
-        + (f", is {classes[int(predictions.targets[row])]}" if wrong[row] else "")
-        for row in order
-    ]
-    return Mistakes(to_uint8(batch.inputs.cpu()), captions)
 
 
 def _take_best(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFlag) -> None:

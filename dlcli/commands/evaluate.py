@@ -4,39 +4,27 @@ from __future__ import annotations
 
 import time
 
-from rich.console import RenderableType
-
-from dlcli.commands.conclude import show_predictions
-from dlcli.commands.console import Talk, metrics_table
+from dlcli.commands.attack import build_attack, run_attack
+from dlcli.commands.console import Talk
+from dlcli.commands.evaluate_tables import class_table, decision_table, robust_table, summary_table
+from dlcli.commands.measure import Measured, measured, predictions_csv
+from dlcli.commands.mistakes import mistakes_picture, show_predictions
+from dlcli.commands.robust import robust_metrics
 from dlcli.commands.session import finished, recorded
-from dlcli.commands.signals import catching_signals
-from dlcli.commands.subject import load_subject
+from dlcli.commands.signals import StopFlag, catching_signals
+from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.schema import EvaluateSettings, Invocation
 from dlcli.config.stored import as_yaml
-from dlcli.contracts import Metric
+from dlcli.contracts import Attack, Metric
 from dlcli.engine.device import memory_errors
 from dlcli.engine.evaluate import evaluate as evaluate_split
 from dlcli.engine.evaluate import joined
+from dlcli.errors import UsageError
 from dlcli.metrics.accuracy import confusion_matrix
 from dlcli.metrics.calibration import reliability
-from dlcli.metrics.summary import classification_metrics
 from dlcli.report import plots, terminal
-from dlcli.report.text import safe
 from dlcli.runs.record import Result
-
-_LABELS = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "top3_accuracy": "top-3 accuracy",
-    "top5_accuracy": "top-5 accuracy",
-    "macro_f1": "macro F1",
-    "nll": "negative log-likelihood (nats)",
-    "auroc": "area under the ROC curve",
-    "average_precision": "average precision",
-    "brier": "Brier score",
-    "ece": "calibration error (ECE, 15 bins)",
-    "adaptive_ece": "calibration error, bins of equal counts",
-}
+from dlcli.runs.run import Run
 
 
 def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | None:
@@ -44,52 +32,80 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
-        subject = load_subject(settings, talk)
+        subject = load_subject(settings, talk, other=settings.data)
+        attack = _attack(settings, subject)
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
             talk.line(f"{len(subject.split)} forward passes; nothing was written")
             return None
-        loaded, classes, split = subject.loaded, subject.loaded.model.spec.classes, settings.split
+        loaded = subject.loaded
         with recorded(settings, invocation, name=loaded.name, parent=loaded.reference, device=subject.device) as run:
-            what, advice = (
-                f"evaluating {settings.batch_size} examples at once",
-                f"--batch-size {max(1, settings.batch_size // 4)}",
-            )
-            with memory_errors(what, advice):
-                predictions = joined(
-                    evaluate_split(loaded.model, subject.split, batch_size=settings.batch_size, check=flag.check)
-                )
-            metrics = classification_metrics(predictions, classes, split=split)
-            confusion = confusion_matrix(predictions, len(classes))
-            files = {
-                "confusion": run.write("plots/confusion.png", plots.confusion_plot(confusion, classes)),
-                "reliability": run.write("plots/reliability.png", plots.reliability_plot(reliability(predictions))),
-            }
+            found = _measured(subject, settings, flag)
+            metrics = {**found.metrics}
+            if attack is not None:
+                attacked = run_attack(subject, attack, batch_size=settings.batch_size, seed=settings.seed, flag=flag, talk=talk)
+                metrics |= robust_metrics(attacked, classes=len(loaded.model.spec.classes))
+            files = _files(run, subject, found)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
-            title = f"{loaded.name} on {split} (n = {len(predictions.targets)})"
-            talk.show(metrics_table(title, metrics, {f"{split}/{name}": words for name, words in _LABELS.items()}))
-            talk.show(_class_table(classes, metrics, split))
-            talk.picture(terminal.confusion_picture(confusion, classes))
-            if talk.shows_pictures:
-                show_predictions(subject.split, predictions, classes, talk)
+            _tell(subject, found, metrics, settings, talk)
+            if attack is not None:
+                name = invocation.choices.get("attack", "the attack")
+                talk.show(robust_table(name, loaded.model.spec.classes, metrics, split=settings.split))
             talk.line(f"evaluate run: {run.path} · {result.seconds:.1f} s")
-            if subject.loaded.model.spec.kind == "image":
+            if loaded.model.spec.kind == "image":
                 talk.next_commands(
                     ("dl attack fgsm", "how little must change to fool it"), ("dl explain gradcam", "where it looks")
                 )
             return result
 
 
-def _class_table(classes: tuple[str, ...], metrics: dict[str, Metric], split: str) -> RenderableType:
-    from rich.table import Table
+def _attack(settings: EvaluateSettings, subject: Subject) -> Attack | None:
+    """The attack that ``--attack`` names, or None. Raises UsageError."""
+    if settings.attack is None:
+        return None
+    spec = subject.loaded.model.spec
+    if spec.kind != "image":
+        raise UsageError(f"--attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate without --attack")
+    return build_attack(settings.attack, spec)[0]
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("class")
-    for name in ("precision", "recall", "recall 95 %", "F1", "n"):
-        table.add_column(name, justify="right")
-    for number, label in enumerate(classes):
-        precision, recall, f1 = (metrics[f"{split}/{name}/{number}"] for name in ("precision", "recall", "f1"))
-        bounds = "" if recall.low is None or recall.high is None else f"{100 * recall.low:.1f} … {100 * recall.high:.1f}"
-        cells = (f"{100 * precision.value:.2f}", f"{100 * recall.value:.2f}", bounds, f"{100 * f1.value:.2f}", str(recall.n))
-        table.add_row(safe(label), *cells)
-    return table
+
+def _measured(subject: Subject, settings: EvaluateSettings, flag: StopFlag) -> Measured:
+    what, advice = (
+        f"evaluating {settings.batch_size} examples at once",
+        f"--batch-size {max(1, settings.batch_size // 4)}",
+    )
+    model = subject.loaded.model
+    with memory_errors(what, advice):
+        parts = evaluate_split(model, subject.split, batch_size=settings.batch_size, check=flag.check)
+        predictions = joined(parts)
+    stored = subject.loaded.checkpoint.calibration
+    return measured(predictions, model.spec.classes, split=settings.split, stored=stored)
+
+
+def _files(run: Run, subject: Subject, found: Measured) -> dict[str, str]:
+    classes = subject.loaded.model.spec.classes
+    confusion = confusion_matrix(found.predictions, len(classes))
+    scaled = None if found.calibration is None else reliability(found.calibration.scaled(found.predictions))
+    pictures = {
+        "confusion": plots.confusion_plot(confusion, classes),
+        "reliability": plots.reliability_plot(
+            reliability(found.predictions), calibrated=scaled, positive=classes[1] if len(classes) == 2 else None
+        ),
+        "mistakes": mistakes_picture(subject.split, found.predictions, classes),
+    }
+    files = {name: run.write(f"plots/{name}.png", data) for name, data in pictures.items() if data is not None}
+    return files | {"predictions": run.write("predictions.csv", predictions_csv(found, classes))}
+
+
+def _tell(subject: Subject, found: Measured, metrics: dict[str, Metric], settings: EvaluateSettings, talk: Talk) -> None:
+    classes, split = subject.loaded.model.spec.classes, settings.split
+    title = f"{subject.loaded.name} on {split} (n = {len(found.predictions.targets)})"
+    talk.show(summary_table(title, metrics, split=split))
+    if found.calibration is None:
+        talk.line("not calibrated: no validation examples were left to fit a temperature to")
+    talk.show(class_table(classes, metrics, split=split))
+    if len(classes) == 2:
+        talk.show(decision_table(classes[1], metrics, split=split))
+    talk.picture(terminal.confusion_picture(confusion_matrix(found.predictions, len(classes)), classes))
+    if talk.shows_pictures:
+        show_predictions(subject.split, found.predictions, classes, talk)

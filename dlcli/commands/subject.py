@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from dlcli.commands.console import Talk
 from dlcli.commands.models import Loaded, data_source, load_model, refuse_other_data
+from dlcli.commands.other_data import other_data, seen_in_training
 from dlcli.commands.session import plain_number
 from dlcli.config.schema import UseSettings
 from dlcli.contracts import Split
+from dlcli.data.memory import MemorySplit
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.errors import UsageError
 
@@ -24,18 +28,42 @@ class Subject:
     device: torch.device
 
 
-def load_subject(settings: UseSettings, talk: Talk) -> Subject:
-    """Loads the model that is asked for and its own data's split. Raises UsageError, DataError, StorageError."""
+def load_subject(settings: UseSettings, talk: Talk, *, other: Mapping[str, Any] | None = None) -> Subject:
+    """Loads the model that is asked for and a split of its own data, or of others. Raises UsageError, DataError, StorageError.
+
+    Args:
+        other: the node of other data with the model's classes; None for its own.
+    """
     device = choose_device(settings.device)
     loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
+    if other is None:
+        name, split = loaded.model.spec.name, _own_split(loaded, settings)
+    else:
+        found = other_data(other, loaded.checkpoint, split=settings.split, workers=settings.workers)
+        name, split = found.name, found.split
+        for note in found.notes:
+            talk.line(f"data: {note}")
+        _warn_of_known_rows(split, loaded, talk)
+    total = len(split)
+    if settings.limit is not None and settings.limit < total:
+        split = split.select(torch.arange(settings.limit))
+    examples = f"{plain_number(len(split))} of {plain_number(total)} examples"
+    talk.line(f"{describe_device(device)} · {name} {settings.split}: {examples}")
+    return Subject(loaded, split.to(device), device)
+
+
+def _warn_of_known_rows(split: Split, loaded: Loaded, talk: Talk) -> None:
+    """Says how many rows of another table the model was trained on: they make its figures look better than they are."""
+    if isinstance(split, MemorySplit) and split.inputs.ndim == 2:
+        train = data_source(loaded.data, source=loaded.reference).load().train
+        if count := seen_in_training(split.inputs, train):
+            talk.warn(f"{count} of {len(split)} rows are among those that the model was trained on, all cells alike")
+
+
+def _own_split(loaded: Loaded, settings: UseSettings) -> Split:
     bundle = data_source(loaded.data, source=loaded.reference, workers=settings.workers).load()
     refuse_other_data(bundle, loaded.checkpoint, source=loaded.reference)
     split: Split | None = getattr(bundle, settings.split)
     if split is None:
         raise UsageError(f"{bundle.spec.name} has no {settings.split} data", hint="--split train")
-    total = len(split)
-    if settings.limit is not None and settings.limit < total:
-        split = split.select(torch.arange(settings.limit))
-    examples = f"{plain_number(len(split))} of {plain_number(total)} examples"
-    talk.line(f"{describe_device(device)} · {bundle.spec.name} {settings.split}: {examples}")
-    return Subject(loaded, split.to(device), device)
+    return split

@@ -155,7 +155,10 @@ class UseSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(UseSettings):
-    """The root of ``dl evaluate``."""
+    """The root of ``dl evaluate``: of the model's own data, or of other ``data``; also under an ``attack``."""
+
+    data: Node | None = None
+    attack: Node | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

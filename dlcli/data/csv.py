@@ -46,6 +46,12 @@ class Sheet:
         position = self.header.index(name)
         return [row[position] for row in self.rows]
 
+    def without(self, name: str) -> Sheet:
+        """Returns the table less the column of that name."""
+        position = self.header.index(name)
+        kept = [(*row[:position], *row[position + 1 :]) for row in self.rows]
+        return Sheet(self.source, (*self.header[:position], *self.header[position + 1 :]), kept, self.lines)
+
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, str]], *, source: str = "the rows") -> Sheet:
         """Returns rows that are given as name → cell; a name that a row lacks is an empty cell. Rows count as lines from 1."""

@@ -56,6 +56,10 @@ class MemorySplit:
                 inputs = inputs.to(torch.float32).div_(255)
             yield Batch(inputs, self.targets.index_select(0, rows), self.index.index_select(0, rows))
 
+    def relabelled(self, numbers: Tensor) -> MemorySplit:
+        """Returns the split with ``numbers[k]``, int64 (P,), in place of class number k."""
+        return MemorySplit(self.inputs, numbers.to(self.targets.device)[self.targets], index=self.index)
+
     def select(self, rows: Tensor) -> MemorySplit:
         """Returns the part with the examples at ``rows`` (int64); they keep their original ``index``."""
         rows = rows.to(self.targets.device)

@@ -76,6 +76,11 @@ class StreamSplit:
             raise ValueError(f"the batch size must be at least 1, got {size}")
         return self.loader.stream(Requests(self.rows[order.cpu()], size, self.crop), pin=self.device.type == "cuda")
 
+    def relabelled(self, numbers: Tensor) -> StreamSplit:
+        """Returns the split with ``numbers[k]``, int64 (P,), in place of class number k."""
+        targets = numbers.to(self.device)[self.targets]
+        return StreamSplit(self.loader, self.rows, targets, crop=self.crop, index=self.index, device=self.device)
+
     def select(self, rows: Tensor) -> StreamSplit:
         """Returns the part with the examples at ``rows`` (int64); they keep their original ``index``."""
         at = rows.to(self.device)

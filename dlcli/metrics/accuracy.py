@@ -61,8 +61,11 @@ def confusion_matrix(predictions: Predictions, classes: int) -> Tensor:
     Raises:
         ValueError: a target or a prediction is no class number below ``classes``.
     """
-    predicted = predicted_classes(predictions.logits)
-    targets = predictions.targets
+    return confusion_counts(predicted_classes(predictions.logits), predictions.targets, classes)
+
+
+def confusion_counts(predicted: Tensor, targets: Tensor, classes: int) -> Tensor:
+    """Returns the same of class numbers, int64 (N,) each. Raises ValueError likewise."""
     for name, numbers in (("target", targets), ("prediction", predicted)):
         if len(numbers) and not 0 <= int(numbers.min()) <= int(numbers.max()) < classes:
             raise ValueError(f"every {name} must lie in [0, {classes}), got {int(numbers.min())} to {int(numbers.max())}")

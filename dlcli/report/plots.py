@@ -152,27 +152,37 @@ def _counts(axes: Any, counts: Sequence[Sequence[int]], shares: Sequence[Sequenc
 
 
 @own_style
-def reliability_plot(bins: Sequence[Bin]) -> bytes:
-    """Returns a reliability diagram as PNG: accuracy against confidence per bin, and how many examples each bin holds.
+def reliability_plot(bins: Sequence[Bin], *, calibrated: Sequence[Bin] | None = None, positive: str | None = None) -> bytes:
+    """Returns a reliability diagram as PNG: how often a chance came true against the chance, and each bin's count.
 
     Args:
         bins: such as ``metrics.calibration.reliability`` gives; empty ones are left out of the upper panel.
+        calibrated: the same after temperature scaling, drawn as a line.
+        positive: the class that the chances are of, where there are two; None where they are of the top label.
     """
     filled = [part for part in bins if part.count]
     if not filled:
         return nothing("no predictions to compare with their confidence")
+    what, comes = ("confidence: top probability (%)", "accuracy") if positive is None else ("predicted chance (%)", "came true")
     figure = new_figure(4.6, 5.0)
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    clean(upper, title="reliability", x_label="", y_label="accuracy (%)")
-    diagonal = upper.plot([0, 100], [0, 100], color="#555555", linestyle="--", linewidth=1)[0]
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2])
+    title = "reliability" if positive is None else f"reliability of p({positive})"
+    clean(upper, title=title, x_label="", y_label=f"{comes} (%)")
+    handles = {"as sure as right": upper.plot([0, 100], [0, 100], color="#555555", linestyle="--", linewidth=1)[0]}
     edges = [100 * part.low for part in filled]
     widths = [100 * (part.high - part.low) for part in filled]
     right = [100 * part.accuracy for part in filled]
-    bars = upper.bar(edges, right, widths, align="edge", color=COLORS[5], edgecolor="white")
-    dots = upper.plot([100 * part.confidence for part in filled], right, "o", color=COLORS[0])[0]
-    legend(upper, [diagonal, bars, dots], ["as sure as right", "accuracy in the bin", "at its mean confidence"], loc="upper left")
+    handles[f"{comes} in the bin"] = upper.bar(edges, right, widths, align="edge", color=COLORS[5], edgecolor="white")
+    handles["at its mean chance"] = upper.plot([100 * part.confidence for part in filled], right, "o", color=COLORS[0])[0]
+    if calibrated is not None:
+        points = [(100 * part.confidence, 100 * part.accuracy) for part in calibrated if part.count]
+        handles["after temperature scaling"] = upper.plot(*zip(*points, strict=True), "s-", color=COLORS[1], markersize=4)[0]
+    legend(upper, list(handles.values()), list(handles), loc="upper left")
     upper.set(xlim=(0, 100), ylim=(0, 100))
-    total = sum(part.count for part in filled)
-    clean(lower, title="", x_label="confidence: top probability (%)", y_label="examples (%)")
-    lower.bar(edges, [100 * part.count / total for part in filled], widths, align="edge", color="#999999", edgecolor="white")
+    clean(lower, title="", x_label=what, y_label="examples")
+    lower.bar(edges, [part.count for part in filled], widths, align="edge", color="#999999", edgecolor="white")
+    lower.set_yscale("log")
+    lower.set_ylim(bottom=0.7, top=max(part.count for part in filled) * 8)
+    for edge, width, part in zip(edges, widths, filled, strict=True):
+        lower.text(edge + width / 2, part.count * 1.2, str(part.count), ha="center", va="bottom", fontsize=6, rotation=90)
     return png(figure)

@@ -37,6 +37,35 @@ def image_rows(rows: Sequence[Tensor], row_titles: Sequence[str], column_caption
     Raises:
         ValueError: numbers of rows, titles, images and captions do not fit.
     """
+    return _png(_sheet(rows, row_titles, column_captions))
+
+
+def captioned_rows(rows: Sequence[Tensor], row_titles: Sequence[str], captions: Sequence[Sequence[str]]) -> bytes:
+    """Returns rows of images, each image with a caption of its own, as PNG.
+
+    Args:
+        rows: uint8 (N, H, W, 3) each; the numbers of images may differ.
+        row_titles: one for each row, at its left.
+        captions: for each row one for each of its images.
+
+    Raises:
+        ValueError: numbers of rows, titles, images and captions do not fit.
+    """
+    from PIL import Image
+
+    if not len(rows) == len(row_titles) == len(captions):
+        raise ValueError(f"expected a title and captions for each of {len(rows)} rows")
+    sheets = [_sheet([images], [title], own) for images, title, own in zip(rows, row_titles, captions, strict=True)]
+    whole = Image.new("RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), "white")
+    top = 0
+    for sheet in sheets:
+        whole.paste(sheet, (0, top))
+        top += sheet.height
+    return _png(whole)
+
+
+def _sheet(rows: Sequence[Tensor], row_titles: Sequence[str], column_captions: Sequence[str]) -> Image:
+    """Draws :func:`image_rows`."""
     from PIL import Image, ImageDraw
 
     columns = len(column_captions)
@@ -66,8 +95,12 @@ def image_rows(rows: Sequence[Tensor], row_titles: Sequence[str], column_caption
             x = left + column * (width + _GAP)
             sheet.paste(image, (x, y))
             draw.rectangle((x - 1, y - 1, x + width, y + height), outline=_FRAME)
+    return sheet
+
+
+def _png(image: Image) -> bytes:
     buffer = io.BytesIO()
-    sheet.save(buffer, format="PNG")
+    image.save(buffer, format="PNG")
     return buffer.getvalue()
 
 

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from dlcli.commands.conclude import mistakes_first, read_metrics
-from dlcli.contracts import Predictions
-from dlcli.data.memory import MemorySplit
+from dlcli.checkpoint import unpack
+from dlcli.commands.conclude import read_metrics
 from dlcli.runs.find import list_runs
-from dlcli.runs.run import Run
+from dlcli.runs.run import Run, read_checkpoint
 
 TINY = ("digits", "--epochs", "2", "--quiet", "limit_train=200", "trainer.save_every=2")
 
@@ -62,17 +60,17 @@ def test_an_unterminated_last_line_of_metrics_is_left_out() -> None:
     run.fail(KeyboardInterrupt())
 
 
-def test_confident_mistakes_come_first_then_the_least_confident_hits() -> None:
-    logits = torch.tensor([[3.0, 0.0], [0.5, 0.0], [0.0, 2.0], [0.0, 0.1]])
-    split = MemorySplit(torch.rand(4, 1, 8, 8), torch.tensor([0, 0, 0, 0]))
-    shown = mistakes_first(split, Predictions(logits, split.targets, split.index), ("cat", "dog"), count=4)
-    assert shown is not None
-    assert [caption.split()[0] for caption in shown.captions] == ["dog", "dog", "cat", "cat"]
-    assert shown.captions == ["dog 88 %, is cat", "dog 52 %, is cat", "cat 62 %", "cat 95 %"]
-    assert shown.images.shape == (4, 8, 8, 3)
+def test_what_val_says_of_the_probabilities_is_kept_with_the_best_weights(dl: Callable[..., Any]) -> None:
+    assert dl("train", *TINY).code == 0
+    run = next(list_runs()).path
+    index = json.loads((run / "checkpoints" / "index.json").read_text())
+    best = unpack(read_checkpoint(run, index["best"]), source="best")
+    assert best.calibration["temperature"] > 0
+    assert best.calibration["bin/0/count"] >= 20
 
 
-def test_tables_have_no_pictures() -> None:
-    split = MemorySplit(torch.rand(2, 3), torch.tensor([0, 1]))
-    predictions = Predictions(torch.rand(2, 2), split.targets, split.index)
-    assert mistakes_first(split, predictions, ("a", "b"), count=2) is None
+def test_val_examples_that_were_trained_on_calibrate_nothing(dl: Callable[..., Any]) -> None:
+    assert dl("train", "digits", "--quiet", "--overfit", "40", "--epochs", "1").code == 0
+    run = next(list_runs()).path
+    index = json.loads((run / "checkpoints" / "index.json").read_text())
+    assert unpack(read_checkpoint(run, index["best"]), source="best").calibration == {}
