@@ -66,13 +66,7 @@ def test_thresholds_of_val_decide_on_test() -> None:
 
 def test_predictions_are_written_with_calibrated_probabilities() -> None:
     predictions = drawn(3, 50)
-    rows = list(
-        csv.DictReader(
-            predictions_csv(measured(predictions, ("a", "b", "c"), split="test", stored=stored), ("a", "b", "c"))
-            .decode()
-            .splitlines()
-        )
-    )
+    rows = written(predictions, ("a", "b", "c"), stored={"temperature": 2.0})
     assert [int(row["index"]) for row in rows] == list(range(50))
     chances = torch.tensor([[float(row[f"p({name})"]) for name in "abc"] for row in rows])
     assert torch.allclose(chances, (predictions.logits / 2).softmax(dim=1), atol=1e-5)
@@ -81,9 +75,7 @@ def test_predictions_are_written_with_calibrated_probabilities() -> None:
 
 def test_of_many_classes_only_two_probabilities_are_written() -> None:
     predictions, names = drawn(150, 20), tuple(map(str, range(150)))
-    rows = list(
-        csv.DictReader(predictions_csv(measured(predictions, names, split="test", stored={}), names).decode().splitlines())
-    )
+    rows = written(predictions, names, stored={})
     chances = predictions.logits.double().softmax(dim=1)
     assert float(rows[3]["p(predicted)"]) == pytest.approx(float(chances[3].max()), rel=1e-4)
     assert float(rows[3]["p(target)"]) == pytest.approx(float(chances[3, predictions.targets[3]]), rel=1e-4)
