@@ -64,7 +64,7 @@ def test_a_result_has_the_shape_of_the_contract(chain, verb):
     assert content["seconds"] > 0
     assert content["metrics"]
     for name, entry in content["metrics"].items():
-        assert re.fullmatch(r"(train|val|test|attack|explain)/[a-z0-9_]+(/\d+)?", name)
+        assert re.fullmatch(r"(train|val|test|attack|explain|calibration)(/[a-z0-9_]+){1,3}", name)
         assert set(entry) == {"value", "low", "high", "n", "method"}
         for part in ("value", "low", "high"):
             assert entry[part] is None or (isinstance(entry[part], int | float) and math.isfinite(entry[part]))
