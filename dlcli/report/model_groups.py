@@ -16,8 +16,7 @@ def groups(dossier: Dossier) -> Section:
     """Returns a table of the groups and one of the differences for each column, each with its verdict."""
     run = next((run for run in dossier.evaluations if run.groups is not None), None)
     if run is None or run.groups is None:
-        columns = "COLUMN" if dossier.is_table else "FOLDER"
-        missing = Missing("How groups of people fare:", f"dl evaluate --run {dossier.model.id} --groups {columns}")
+        missing = Missing("how groups of people fare", f"dl evaluate --run {dossier.model.id} --groups COLUMN")
         return Section("Groups", (missing,))
     positive = str(run.groups.get("positive", "the second class"))
     threshold = number(run.groups.get("threshold"))

@@ -12,12 +12,12 @@ from dlcli.report.page import Block, Items, Missing, Section, Text
 
 def robustness(dossier: Dossier) -> Section:
     """Returns a part for each attack, with its figures, pictures and files."""
-    return _probes(dossier, "attack", "Robustness", "How little must change to fool it:", "fgsm")
+    return _probes(dossier, "attack", "Robustness", "how little must change to fool it", "fgsm")
 
 
 def explanations(dossier: Dossier) -> Section:
     """Returns a part for each explainer, with its figures, pictures and files."""
-    return _probes(dossier, "explain", "Explanations", "What its answers rest on:", "gradcam")
+    return _probes(dossier, "explain", "Explanations", "what its answers rest on", "gradcam")
 
 
 def _probes(dossier: Dossier, verb: str, title: str, missing: str, example: str) -> Section:
@@ -26,7 +26,7 @@ def _probes(dossier: Dossier, verb: str, title: str, missing: str, example: str)
         return Section(title, (Text(f"dl {verb} reads images, and this model reads tables.", "aside"),))
     if not runs:
         return Section(title, (Missing(missing, f"dl {verb} {example} --run {dossier.model.id}"),))
-    return Section(title, (), tuple(Section(f"{run.name}{threat_of(run)}", tuple(_part(run))) for run in runs))
+    return Section(title, (), tuple(Section(f"{run.name}{threat_of(run, dossier)}", tuple(_part(run))) for run in runs))
 
 
 def _part(run: Evidence) -> Iterator[Block]:

@@ -24,7 +24,9 @@ def results(dossier: Dossier) -> Section:
     run = dossier.figures
     blocks: list[Block] = [metrics_table(f"{SPLIT_WORDS[run.split].capitalize()} figures of {run.verb} {run.id}", run.metrics)]
     if run is dossier.model:
-        blocks.append(Missing("These were measured at the end of training.", f"dl evaluate --run {run.id}"))
+        blocks.append(
+            Missing("what only an evaluation says; these figures are of the end of training", f"dl evaluate --run {run.id}")
+        )
     blocks += _baselines(dossier.model)
     others = [other for other in dossier.of("evaluate") if other is not run]
     parts = [
@@ -65,7 +67,7 @@ def classes(dossier: Dossier) -> Section:
             Table("Precision: how often the answer is right; recall: how much of the class is found", header, tuple(rows))
         )
     blocks += picture_or_missing(
-        dossier, "confusion", "Confusion matrix: true classes in rows, predicted ones in columns", "Which classes are mixed up:"
+        dossier, "confusion", "Confusion matrix: true classes in rows, predicted ones in columns", "which classes are mixed up"
     )
     return Section("Classes", tuple(blocks))
 
@@ -87,7 +89,7 @@ def calibration(dossier: Dossier) -> Section:
     if rows:
         blocks.append(Table("Smaller is better", ("metric", "as it is", "after temperature scaling"), tuple(rows)))
     alt = "Reliability diagram: how often answers were right against how sure the model was, with counts"
-    blocks += picture_or_missing(dossier, "reliability", alt, "How far its probabilities can be believed:")
+    blocks += picture_or_missing(dossier, "reliability", alt, "how far its probabilities can be believed")
     parts = [Section("Thresholds", part)] if (part := tuple(_thresholds(dossier))) else []
     return Section("Calibration", tuple(blocks), tuple(parts))
 
@@ -97,10 +99,10 @@ def mistakes(dossier: Dossier) -> Section:
     if dossier.is_table:
         run = next((run for run in dossier.evaluations if "predictions" in run.files), None)
         where = f"predictions.csv of evaluate {run.id} holds every row with its probabilities." if run else None
-        hint: Block = Text(where) if where else Missing("Which rows are wrong:", f"dl evaluate --run {dossier.model.id}")
+        hint: Block = Text(where) if where else Missing("which rows are wrong", f"dl evaluate --run {dossier.model.id}")
         return Section("Worst examples", (hint,))
     alt = "The most confident mistakes and the least certain examples, with what was predicted and what is true"
-    return Section("Worst examples", tuple(picture_or_missing(dossier, "mistakes", alt, "Its most confident mistakes:")))
+    return Section("Worst examples", tuple(picture_or_missing(dossier, "mistakes", alt, "its most confident mistakes")))
 
 
 def picture_or_missing(dossier: Dossier, name: str, alt: str, missing: str) -> Iterator[Block]:

@@ -44,13 +44,14 @@ def verdicts(dossier: Dossier) -> Iterator[str]:
     """Yields a sentence for each thing that was measured: against a baseline, weakest class, calibration, groups, attacks."""
     run, split = dossier.figures, dossier.figures.split
     yield from _against_baseline(dossier.model, split)
+    yield from _ranking(dossier, run, split)
     yield from _weakest_class(dossier, run, split)
     ece, after = (value_of(run.metrics, f"{split}/{name}") for name in ("ece", "calibrated/ece"))
     if ece is not None:
         scaled = "" if after is None else f"; after temperature scaling {100 * after:.1f}"
         yield f"Its probabilities are off by {100 * ece:.1f} percentage points on average (calibration error){scaled}."
     for attack in dossier.of("attack"):
-        yield from _under_attack(attack)
+        yield from _under_attack(attack, dossier)
     for column, verdict in group_verdicts(dossier):
         yield f"{column}: {verdict}"
 
@@ -93,6 +94,14 @@ def _against_baseline(model: Evidence, split: str) -> Iterator[str]:
         yield f"By accuracy it is not shown to be better than no model: {always}, which its interval does not exclude."
 
 
+def _ranking(dossier: Dossier, run: Evidence, split: str) -> Iterator[str]:
+    entry = run.metrics.get(f"{split}/auroc")
+    if not entry or len(dossier.classes) != 2 or number(entry.get("value")) is None:
+        return
+    area, positive = figure("auroc", entry), dossier.class_name(1)
+    yield f"Of one example that is {positive} and one that is not it ranks the first higher with chance {area}; a guess, 0.5."
+
+
 def _weakest_class(dossier: Dossier, run: Evidence, split: str) -> Iterator[str]:
     recalls = class_figures(run.metrics, split, "recall")
     if len(recalls) < 2:
@@ -111,22 +120,24 @@ def class_figures(metrics: Mapping[str, Entry], split: str, name: str) -> dict[i
     return {int(place): entry for place, entry in right.items()}
 
 
-def _under_attack(run: Evidence) -> Iterator[str]:
+def _under_attack(run: Evidence, dossier: Dossier) -> Iterator[str]:
     clean, robust = (run.metrics.get(f"attack/{name}_accuracy") for name in ("clean", "robust"))
     if not clean or not robust:
         return
-    noise = run.metrics.get("attack/noise_accuracy")
+    noise = run.metrics.get("attack/noise_accuracy") if run.name != "noise" else None
     beside = f"; random noise of the same size leaves {written('accuracy', noise.get('value'))}" if noise else ""
     fall = f"from {written('accuracy', clean.get('value'))} to {figure('accuracy', robust)}"
-    yield f"Under {run.name}{threat_of(run)} accuracy goes {fall}, n = {count(robust.get('n'))}{beside}."
+    yield f"Under {run.name}{threat_of(run, dossier)} accuracy goes {fall}, n = {count(robust.get('n'))}{beside}."
 
 
-def threat_of(run: Evidence) -> str:
+def threat_of(run: Evidence, dossier: Dossier) -> str:
     """Returns how far an attack may go, as its command set it: ``" (linf, epsilon 0.1)"``; empty where nothing is recorded."""
     node = run.config.get("attack")
     if not isinstance(node, Mapping):
         return ""
-    epsilon = node.get("epsilon")
-    size = "" if epsilon is None else "epsilon the data's default" if epsilon == "auto" else f"epsilon {epsilon}"
-    said = ", ".join(filter(None, [str(node.get("norm") or ""), size]))
+    norm, epsilon = str(node.get("norm") or ""), node.get("epsilon")
+    if epsilon == "auto":
+        defaults = dossier.spec.get("epsilon")
+        epsilon = defaults.get(norm, "auto") if isinstance(defaults, Mapping) else "auto"
+    said = ", ".join(filter(None, [norm, "" if epsilon is None else f"epsilon {epsilon}"]))
     return f" ({said})" if said else ""

@@ -23,7 +23,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that was not measured, and the command that measures it."""
+    """Something that was not measured, in words that follow a colon, and the command that measures it."""
 
     what: str
     command: str

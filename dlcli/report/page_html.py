@@ -10,6 +10,7 @@ from dlcli.report.page_style import STYLE, policy
 from dlcli.report.text import safe
 
 MARK = '<meta name="generator" content="dl report">'
+_WIDE = 2.2
 _TONES = {"verdict": "", "warning": "Mind: ", "fill": "To be filled in by a person: "}
 
 
@@ -57,7 +58,7 @@ def _block(block: Block) -> str:
             kind = "" if tone == "plain" else f' class="{tone}"'
             return f"<p{kind}>{mark}{escaped(text)}</p>"
         case Missing(what, command):
-            return f'<p class="missing">{escaped(what)} Not measured; type <code>{escaped(command)}</code></p>'
+            return f'<p class="missing">Not measured: {escaped(what)}. Type <code>{escaped(command)}</code></p>'
         case Items(items):
             return f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in items)}</ul>"
         case Facts(rows):
@@ -85,7 +86,7 @@ def _table(table: Table) -> str:
     # What scrolls must be reachable by keyboard.
     return (
         f'<div class="scroll" role="region" aria-label="{caption}" tabindex="0">'
-        f"<table><caption>{caption}</caption>{body}</table></div>"
+        f"<table><caption><span>{caption}</span></caption>{body}</table></div>"
     )
 
 
@@ -93,4 +94,6 @@ def _picture(picture: Picture) -> str:
     image = picture.image
     size = f'width="{image.width}" height="{image.height}"'
     shown = f'<img src="{image.uri}" {size} alt="{escaped(picture.alt)}">'
+    if image.width > _WIDE * image.height:  # on a phone it keeps a size at which it can be read, and scrolls
+        shown = f'<div class="scroll wide" role="region" aria-label="{escaped(picture.alt)}" tabindex="0">{shown}</div>'
     return f"<figure>{shown}<figcaption>{escaped(picture.caption)}</figcaption></figure>"

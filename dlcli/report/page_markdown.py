@@ -13,7 +13,7 @@ MARK = "<!-- made by dl report -->"
 _TONES = {"verdict": "**→** ", "warning": "**Mind:** ", "fill": "**To be filled in by a person:** "}
 _MARKUP = re.compile(r"([\\`*_\[\]|~$])")
 # What is a heading, a list, a quotation or a rule at the beginning of a line only.
-_LEADING = re.compile(r"^(\s*)([#+=-]|\d+(?=[.)]))")
+_LEADING = re.compile(r"^(?:[#+=-]|\d{1,9}[.)](?=\s|$))")
 
 
 def markdown(page: Page) -> bytes:
@@ -37,8 +37,7 @@ def escaped(text: str) -> str:
 
 
 def _leading(match: re.Match[str]) -> str:
-    space, sign = match.groups()
-    return f"{space}&#{ord(sign[0])};{sign[1:]}" if sign[0].isdigit() else f"{space}\\{sign}"
+    return f"{match.group()[:-1]}\\{match.group()[-1]}"
 
 
 def _block(block: Block) -> str:
@@ -46,7 +45,7 @@ def _block(block: Block) -> str:
         case Text(text, tone):
             return f"{_TONES.get(tone, '')}{escaped(text)}"
         case Missing(what, command):
-            return f"{escaped(what)} Not measured; type {_code(command)}"
+            return f"Not measured: {escaped(what)}. Type {_code(command)}"
         case Items(items):
             return "\n".join(f"- {escaped(item)}" for item in items)
         case Facts(rows):

@@ -61,6 +61,7 @@ dd{margin:0;overflow-wrap:anywhere}
 .scroll{overflow-x:auto;margin:.75rem 0;max-width:100%}
 table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem;min-width:50%}
 caption{text-align:left;padding-bottom:.3rem}
+caption span{display:inline-block;max-width:calc(100vw - 2rem)}
 th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;white-space:nowrap}
 th{font-weight:500}
 thead th{color:var(--soft)}
@@ -71,10 +72,11 @@ code,pre{font:.88em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
 code{overflow-wrap:anywhere}
 pre{background:var(--panel);padding:.7rem .9rem;margin:.75rem 0;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:4px}
 footer{margin-top:3rem;padding-bottom:2rem}
-@media (max-width:30rem){dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:.5rem}
+@media (max-width:30rem){dl{grid-template-columns:minmax(4.5rem,7rem) 1fr;gap:.3rem .6rem}
+.wide img{min-width:34rem;max-width:none}
 h1{font-size:1.45rem}th,td{padding-right:.55rem}}
 @media print{nav{display:none}body{font-size:10pt}header,main,footer{max-width:none;padding:0}h2,h3{break-after:avoid}
-figure,tr,.verdict,.warning,.fill{break-inside:avoid}.scroll{overflow:visible}img{max-height:22cm;width:auto}a{color:inherit}
+figure,tr,.verdict,.warning,.fill{break-inside:avoid}.scroll{overflow:visible}img{max-height:15cm;width:auto}a{color:inherit}
 th,td{white-space:normal}}
 """
 
