@@ -72,7 +72,7 @@ def report(reference: str | None, *, to: str | None = None, notes: str | None = 
 
 def _finished(reference: str | None) -> RunInfo:
     """The finished run that a reference names."""
-    run = find_model(reference or "latest") if reference != BUILTIN else None
+    run = find_model("latest" if reference is None else reference)
     if run is None:
         raise UsageError(
             f"the model is {BUILTIN}, which ships with dlcli and has no run folder to report on",
@@ -90,7 +90,9 @@ def _goal(to: str) -> Path:
     path = Path(to)
     if path.suffix != ".html":
         pdf = ", then print it from a browser" if path.suffix == ".pdf" else ""
-        name = path.with_suffix(".html") if path.name else Path("report.html")
+        name = (
+            path.with_suffix(".html") if path.stem.strip(".") and not path.name.startswith(".") else path.parent / "report.html"
+        )
         raise UsageError(f"--to {to}: expected a name that ends in .html", hint=f"--to {name}{pdf}")
     if not path.parent.is_dir():
         raise UsageError(f"--to {to}: there is no folder {path.parent}", hint=f"mkdir -p {path.parent}")
@@ -119,7 +121,8 @@ def _notes(model: RunInfo, given: str | None) -> bytes:
         return _decodable(read_enclosed(model.path, _NOTES, limit=_LONGEST_NOTES), kept) if kept.exists() else b""
     path = Path(given)
     if not path.is_file():
-        raise UsageError(f"--notes {given}: there is no such file", hint="a Markdown file that begins with: ## Intended use")
+        what = "that is a folder" if path.is_dir() else "there is no such file"
+        raise UsageError(f"--notes {given}: {what}", hint="a Markdown file that begins with: ## Intended use")
     if path.stat().st_size > _LONGEST_NOTES:
         raise UsageError(f"--notes {given}: expected at most {_LONGEST_NOTES // 1000} kB of Markdown")
     return _decodable(read_file(path), path)

@@ -10,7 +10,7 @@ Entry = Mapping[str, Any]
 
 LABELS: Mapping[str, str] = {
     "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy (mean recall of the classes)",
+    "balanced_accuracy": "balanced accuracy",
     "top3_accuracy": "top-3 accuracy",
     "top5_accuracy": "top-5 accuracy",
     "macro_f1": "macro F1",

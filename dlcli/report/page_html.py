@@ -74,7 +74,10 @@ def _block(block: Block) -> str:
 def _table(table: Table) -> str:
     def cell(tag: str, scope: str, text: str, place: int) -> str:
         kind = ' class="word"' if place in table.words else ""
-        return f"<{tag}{scope}{kind}>{escaped(text)}</{tag}>"
+        value, opening, interval = text.rpartition(" [") if place not in table.words else ("", "", "")
+        # An interval stands below its value: side by side, a few of them are wider than a phone.
+        shown = f'{escaped(value)}<span class="bounds"> [{escaped(interval)}</span>' if opening else escaped(text)
+        return f"<{tag}{scope}{kind}>{shown}</{tag}>"
 
     titles = "".join(cell("th", ' scope="col"', title, place) for place, title in enumerate(table.header))
     rows = []

@@ -64,8 +64,9 @@ caption{text-align:left;padding-bottom:.3rem}
 caption span{display:inline-block;max-width:calc(100vw - 2rem)}
 th,td{padding:.3rem .7rem .3rem 0;border-bottom:1px solid var(--line);text-align:right;vertical-align:top;white-space:nowrap}
 th{font-weight:500}
-thead th{color:var(--soft)}
+thead th{color:var(--soft);white-space:normal}
 .word{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:7rem;max-width:26rem}
+.bounds{display:block;color:var(--soft);font-size:.88em}
 figure{margin:1rem 0}
 img{display:block;max-width:100%;height:auto;background:#fff;border:1px solid var(--line);border-radius:4px}
 code,pre{font:.88em/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
@@ -73,7 +74,7 @@ code{overflow-wrap:anywhere}
 pre{background:var(--panel);padding:.7rem .9rem;margin:.75rem 0;white-space:pre-wrap;overflow-wrap:anywhere;border-radius:4px}
 footer{margin-top:3rem;padding-bottom:2rem}
 @media (max-width:30rem){dl{grid-template-columns:minmax(4.5rem,7rem) 1fr;gap:.3rem .6rem}
-.wide img{min-width:34rem;max-width:none}
+.wide img{width:34rem;max-width:none}table{font-size:.85rem}.word{min-width:5.5rem}
 h1{font-size:1.45rem}th,td{padding-right:.55rem}}
 @media print{nav{display:none}body{font-size:10pt}header,main,footer{max-width:none;padding:0}h2,h3{break-after:avoid}
 figure,tr,.verdict,.warning,.fill{break-inside:avoid}.scroll{overflow:visible}img{max-height:15cm;width:auto}a{color:inherit}
