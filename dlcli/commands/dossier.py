@@ -16,7 +16,7 @@ from dlcli.report.dossier import Dossier, Evidence, Shot
 from dlcli.report.embed import embed
 from dlcli.report.text import shorten
 from dlcli.runs.enclosed import read_enclosed
-from dlcli.runs.family import Family, family_of
+from dlcli.runs.family import MEASURING_VERBS, Family, family_of
 from dlcli.runs.find import RunInfo
 from dlcli.runs.run import checkpoint_names
 
@@ -24,6 +24,9 @@ _LARGEST_PICTURE = 20_000_000  # bytes on disk
 _LARGEST_RECORD = 4_000_000
 _LARGEST_CONFIG = 1_000_000
 _MOST_FILES = 40  # of one run
+_MOST_RUNS = 12  # of one verb
+# Overrides of a verb that change how it computes, not what is asked.
+_HOW = ("run=", "batch_size=", "device=", "workers=", "name=", "seed=")
 # What the embedded pictures of a page may weigh; a third more as text. The page stays below 5 MB.
 _WEIGHT = 3_300_000
 
@@ -123,16 +126,25 @@ def gather(model: RunInfo, *, beside: Path, notes: Mapping[str, tuple[str, ...]]
 
 
 def newest_of_each(runs: Iterable[RunInfo]) -> list[RunInfo]:
-    """Returns the newest run of each verb, name and kind of measurement, in the order of verbs; ``runs`` come newest first."""
+    """Returns the newest run of each verb and name, in the order of verbs; ``runs`` come newest first.
+
+    Evaluations that were asked for otherwise (a split, a limit, other data, groups, an attack) stay beside each other: each
+    says what the others do not.
+    """
     newest: dict[tuple[object, ...], RunInfo] = {}
     for run in runs:
         assert run.result is not None
-        splits = frozenset(name.split("/")[0] for name in run.result.metrics)
-        # An evaluation with groups stays beside a newer one without: each says what the other does not.
-        kind = (splits, "groups" in run.result.files) if run.verb == "evaluate" else ()
-        newest.setdefault((run.verb, run.name, *kind), run)
-    order = ("evaluate", "attack", "explain")
-    return sorted(newest.values(), key=lambda run: order.index(run.verb))
+        newest.setdefault((run.verb, run.name, *(_question(run) if run.verb == "evaluate" else ())), run)
+    found = list(newest.values())
+    return [run for verb in MEASURING_VERBS for run in [run for run in found if run.verb == verb][:_MOST_RUNS]]
+
+
+def _question(run: RunInfo) -> list[str]:
+    """What an evaluation was asked, without how it was computed."""
+    overrides = run.information.get("overrides")
+    asked = [str(override) for override in overrides] if isinstance(overrides, list) else []
+    groups = ["groups"] if run.result is not None and "groups" in run.result.files else []
+    return sorted(override for override in asked if not override.startswith(_HOW)) + groups
 
 
 def _origin(family: Family) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dlcli.report.embed import Embedded
-from dlcli.report.numbers import Entry, value_of
+from dlcli.report.numbers import Entry, number, value_of
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,13 @@ class Evidence:
         return next((split for split in ("test", "cv", "val", "train") if f"{split}/accuracy" in self.metrics), "test")
 
     @property
+    def examples(self) -> float:
+        """How many examples the accuracy rests on; 0 where that is not recorded."""
+        return number(self.metrics.get(f"{self.split}/accuracy", {}).get("n")) or 0.0
+
+    @property
     def is_shifted(self) -> bool:
-        """Whether an evaluation was of other data than the model's own, or of attacked ones."""
+        """Whether an evaluation was of other data than the model's own."""
         return bool(self.config.get("data"))
 
     def has(self, name: str) -> bool:
@@ -129,10 +134,10 @@ class Dossier:
 
     @property
     def evaluations(self) -> tuple[Evidence, ...]:
-        """Evaluations of the model's own data, test before val before train, newest first."""
+        """Evaluations of the model's best weights on its own data: test before val before train, more examples before fewer."""
         order = ("test", "cv", "val", "train")
-        own = [run for run in self.of("evaluate") if not run.is_shifted]
-        return tuple(sorted(own, key=lambda run: order.index(run.split)))
+        own = [run for run in self.of("evaluate") if not run.is_shifted and run.config.get("checkpoint", "best") == "best"]
+        return tuple(sorted(own, key=lambda run: (order.index(run.split), -run.examples)))
 
     @property
     def figures(self) -> Evidence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from html import escape as escape_html
 
@@ -10,7 +11,8 @@ from dlcli.report.page_style import STYLE, policy
 from dlcli.report.text import safe
 
 MARK = '<meta name="generator" content="dl report">'
-_WIDE = 2.2
+_WIDE = 2.2  # times its height
+_INSIDE_NUMBERS = re.compile(r"(?<=[0-9]) (?=[0-9]{3}\b|%)")
 _TONES = {"verdict": "", "warning": "Mind: ", "fill": "To be filled in by a person: "}
 
 
@@ -56,19 +58,24 @@ def _block(block: Block) -> str:
         case Text(text, tone):
             mark = f'<span class="mark">{_TONES[tone]}</span>' if _TONES.get(tone) else ""
             kind = "" if tone == "plain" else f' class="{tone}"'
-            return f"<p{kind}>{mark}{escaped(text)}</p>"
+            return f"<p{kind}>{mark}{_unbroken(escaped(text))}</p>"
         case Missing(what, command):
             return f'<p class="missing">Not measured: {escaped(what)}. Type <code>{escaped(command)}</code></p>'
         case Items(items):
             return f"<ul>{''.join(f'<li>{escaped(item)}</li>' for item in items)}</ul>"
         case Facts(rows):
-            return f"<dl>{''.join(f'<dt>{escaped(name)}</dt><dd>{escaped(value)}</dd>' for name, value in rows)}</dl>"
+            return f"<dl>{''.join(f'<dt>{escaped(name)}</dt><dd>{_unbroken(escaped(value))}</dd>' for name, value in rows)}</dl>"
         case Table():
             return _table(block)
         case Picture():
             return _picture(block)
         case Code(text):
             return f"<pre><code>{chr(10).join(escaped(line) for line in text.splitlines())}</code></pre>"
+
+
+def _unbroken(text: str) -> str:
+    """Escaped text whose numbers do not end one line and go on in the next: ``10 000``, ``99.4 %``."""
+    return _INSIDE_NUMBERS.sub("&nbsp;", text)
 
 
 def _table(table: Table) -> str:

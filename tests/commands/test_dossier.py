@@ -16,9 +16,14 @@ def png(width=40, height=20):
     return buffer.getvalue()
 
 
-def child(model, verb="attack", name="fgsm", *, metrics=None, files=None, config=b"seed: 0\n"):
+def child(model, verb="attack", name="fgsm", *, metrics=None, files=None, config=b"seed: 0\n", overrides=()):
     """A finished run of ``model`` with the given files: name → (path, content)."""
-    run = Run.create(verb=verb, name=name, config=config, information={"parent": model.id, "command": f"dl {verb} {name}"})
+    run = Run.create(
+        verb=verb,
+        name=name,
+        config=config,
+        information={"parent": model.id, "command": f"dl {verb} {name}", "overrides": list(overrides)},
+    )
     for path, data in (files or {}).values():
         if data is not None:
             run.write(path, data)
@@ -147,3 +152,20 @@ def test_a_broken_checkpoint_and_a_broken_child_are_named(model):
 def test_an_index_cannot_choose_a_checkpoint_outside(model):
     (model.path / "checkpoints" / "index.json").write_text(json.dumps({"best": "../../../..", "last": ["x"]}))
     assert gathered(model).spec["name"] == "digits"
+
+
+def test_an_evaluation_of_other_data_does_not_hide_that_of_the_models_own(model):
+    own = child(model, "evaluate", "digits", metrics=["test/accuracy"], overrides=["batch_size=10"])
+    child(model, "evaluate", "digits", metrics=["test/accuracy"], overrides=["data=mnist"], config=b"data: {_target_: x}\n")
+    again = child(model, "evaluate", "digits", metrics=["test/accuracy"], overrides=["batch_size=20"])
+    dossier = gathered(model)
+    assert len(dossier.measured) == 2
+    assert dossier.figures.id == again.id != own.id
+
+
+def test_of_very_many_attacks_the_newest_are_shown(model):
+    for number in range(14):
+        last = child(model, name=f"a{number}")
+    attacks = gathered(model).measured
+    assert len(attacks) == 12
+    assert attacks[0].id == last.id

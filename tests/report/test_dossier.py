@@ -38,3 +38,14 @@ def test_garbled_state_is_no_state(make_dossier):
     dossier = make_dossier(state={"spec": [1]})
     assert dossier.spec == {}
     assert dossier.data_facts == {}
+
+
+def test_of_two_evaluations_the_one_with_more_examples_stands_for_the_model(make_dossier, make_run, entry):
+    few = make_run("evaluate", id="2", metrics={"test/accuracy": entry(0.9, n=100)})
+    all_of_them = make_run("evaluate", id="1", metrics={"test/accuracy": entry(0.8, n=10_000)})
+    assert make_dossier(measured=(few, all_of_them)).figures is all_of_them
+
+
+def test_an_evaluation_of_other_weights_never_stands_for_the_model(make_dossier, make_run):
+    last = make_run("evaluate", config={"checkpoint": "last"})
+    assert make_dossier(measured=(last,)).evaluations == ()

@@ -81,3 +81,16 @@ def test_lines_of_code_stay_lines(read_page):
 
 def test_quotes_and_control_characters_are_escaped():
     assert escaped("\"'<&\x1b") == "&quot;&#x27;&lt;&amp;\\x1b"
+
+
+def test_a_number_is_not_broken_over_two_lines():
+    page = html(Page("t", "l", (Section("s", (Text("of 10 000, 99.4 % in 2 rows"),)),))).decode()
+    assert "of 10&nbsp;000, 99.4&nbsp;% in 2 rows" in page
+
+
+def test_a_wide_picture_and_a_table_can_be_scrolled_by_keyboard_and_an_interval_is_set_apart(read_page, shot):
+    table = Table("c", ("a", "b"), (("[x [y]", "90.00 % [80.00 … 95.00 %]"),))
+    page = html(Page("t", "l", (Section("s", (table, Picture(shot.image, "words", "caption"))),)))
+    assert [attributes["tabindex"] for attributes in read_page(page).all("div")] == ["0", "0"]
+    assert '90.00 %<span class="bounds"> [80.00 … 95.00 %]</span>' in page.decode()
+    assert '<th scope="row" class="word">[x [y]</th>' in page.decode()
