@@ -7,16 +7,19 @@ from collections.abc import Iterator, Mapping
 
 from dlcli.report.dossier import Dossier, Evidence
 from dlcli.report.model_summary import SPLIT_WORDS, class_figures
-from dlcli.report.numbers import LABELS, Entry, bounds, figure, label, number, sample_size, value_of, written
+from dlcli.report.numbers import LABELS, Entry, bounds, count, figure, label, number, sample_size, value_of, written
 from dlcli.report.page import Block, Missing, Picture, Section, Table, Text
 
 _MOST_CLASSES = 40
 _PER_CLASS = ("precision", "recall", "f1")
 _CALIBRATION = ("nll", "brier", "ece", "adaptive_ece")
 # These have a section of their own.
-_ELSEWHERE = re.compile(r"(cv|test|val|train)/((precision|recall|f1)/\d+|threshold/.*|calibrated/.*)|(calibration|fairness)/.*")
+_ELSEWHERE = re.compile(
+    r"(cv|test|val|train)/((precision|recall|f1)/\d+|threshold/.*|calibrated/.*|ece_if_calibrated)|(calibration|fairness)/.*"
+)
 _BASELINES = {"logistic_regression": "logistic regression", "majority": "the most frequent class"}
-_THRESHOLDS = {"0.5": "one half", "balanced_accuracy": "best balanced accuracy", "f1": "best F1"}
+_MOST_NUMBERED = 40
+_THRESHOLDS = {"half": "one half", "balanced_accuracy": "best balanced accuracy", "f1": "best F1"}
 
 
 def results(dossier: Dossier) -> Section:
@@ -39,6 +42,10 @@ def results(dossier: Dossier) -> Section:
 def metrics_table(caption: str, metrics: Mapping[str, Entry]) -> Table:
     """Returns every metric that has no section of its own, with interval and sample size, well-known ones first."""
     order = list(LABELS)
+    numbered = {name for name in metrics if name.rpartition("/")[2].isdecimal() and not _ELSEWHERE.fullmatch(name)}
+    if len(numbered) > _MOST_NUMBERED:
+        metrics = {name: entry for name, entry in metrics.items() if name not in numbered}
+        caption += " (those of each class are in its result.json)"
     shown = [name for name in metrics if not _ELSEWHERE.fullmatch(name) and name.split("/")[1:2] not in [[b] for b in _BASELINES]]
     shown.sort(key=lambda name: order.index(last) if (last := name.rpartition("/")[2]) in order else len(order))
     mixed = len({name.split("/")[0] for name in shown}) > 1
@@ -83,6 +90,9 @@ def calibration(dossier: Dossier) -> Section:
         before, after = run.metrics.get(f"{split}/{name}"), run.metrics.get(f"{split}/calibrated/{name}")
         if before:
             rows.append((label(name), figure(name, before), figure(name, after) if after else "–"))
+    chance = run.metrics.get(f"{split}/ece_if_calibrated")
+    if chance:
+        rows.append((label("ece_if_calibrated"), figure("ece", chance), "–"))
     blocks: list[Block] = []
     if temperature is not None:
         blocks.append(Text(f"The temperature fitted on validation data is {temperature:.3f}: {_meaning(temperature)}."))
@@ -132,9 +142,10 @@ def _known_shots(run: Evidence) -> frozenset[str]:
 
 
 def _title(run: Evidence) -> str:
-    data = run.config.get("data")
-    other = ", other data" if data else ""
-    return f"Evaluation on {SPLIT_WORDS[run.split]} data{other}: {run.name}"
+    attack = run.config.get("attack")
+    other = ", other data" if run.is_shifted else ""
+    under = f", under {str(attack.get('_target_', 'attack')).rpartition('.')[2]}" if isinstance(attack, Mapping) else ""
+    return f"Evaluation on {SPLIT_WORDS[run.split]} data{other}{under}: {run.name} (n = {count(run.examples)})"
 
 
 def _class_row(name: str, place: int, found: Mapping[str, Mapping[int, Entry]]) -> tuple[str, ...]:
@@ -182,13 +193,10 @@ def _thresholds(dossier: Dossier) -> Iterator[Block]:
     if run is None:
         return
     names = dict.fromkeys(name.removeprefix(prefix).rpartition("/")[0] for name in run.metrics if name.startswith(prefix))
-    fitted = dossier.state.get("calibration")
-    values = fitted if isinstance(fitted, Mapping) else {}
     rows = []
     for name in names:
-        at = number(values.get(name)) if number(values.get(name)) is not None else number(values.get(f"threshold/{name}"))
         cells = (figure(kind, run.metrics.get(f"{prefix}{name}/{kind}")) for kind in ("precision", "recall", "selected"))
-        rows.append((_threshold_words(name), "–" if at is None else f"{at:.3f}", *cells))
+        rows.append((_threshold_words(name), written("at", run.metrics.get(f"{prefix}{name}/at", {}).get("value")), *cells))
     header = ("threshold chosen for", "at probability", "precision", "recall", "selected")
     positive = dossier.class_name(1)
     yield Table(

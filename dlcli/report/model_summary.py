@@ -49,11 +49,20 @@ def verdicts(dossier: Dossier) -> Iterator[str]:
     ece, after = (value_of(run.metrics, f"{split}/{name}") for name in ("ece", "calibrated/ece"))
     if ece is not None:
         scaled = "" if after is None else f"; after temperature scaling {100 * after:.1f}"
-        yield f"Its probabilities are off by {100 * ece:.1f} percentage points on average (calibration error){scaled}."
+        off = f"Its probabilities are off by {100 * ece:.1f} percentage points on average (calibration error)"
+        yield f"{off}{scaled}{_by_chance(run, ece)}."
     for attack in dossier.of("attack"):
         yield from _under_attack(attack, dossier)
     for column, verdict in group_verdicts(dossier):
         yield f"{column}: {verdict}"
+
+
+def _by_chance(run: Evidence, ece: float) -> str:
+    """Whether a calibrated model would show as large an error on so few examples."""
+    high = number(run.metrics.get(f"{run.split}/ece_if_calibrated", {}).get("high"))
+    if high is None:
+        return ""
+    return f"; chance alone makes up to {100 * high:.1f}" + ("" if ece > high else ", so this shows no fault")
 
 
 def group_verdicts(dossier: Dossier) -> Iterator[tuple[str, str]]:

@@ -20,6 +20,7 @@ LABELS: Mapping[str, str] = {
     "brier": "Brier score",
     "ece": "calibration error (ECE, bins of equal width)",
     "adaptive_ece": "calibration error, bins of equal counts",
+    "ece_if_calibrated": "ECE of a calibrated model, by chance",
     "clean_accuracy": "clean accuracy",
     "noise_accuracy": "accuracy under random noise of the same size",
     "robust_accuracy": "robust accuracy",
@@ -45,7 +46,9 @@ _COUNTS = ("forwards", "backwards", "queries")
 
 def label(name: str) -> str:
     """Returns what a metric is called, from the last part of its name; unknown ones are named by themselves."""
-    last = name.rpartition("/")[2]
+    rest, _, last = name.rpartition("/")
+    if last.isdecimal() and rest:
+        return f"{label(rest)}, class {last}"
     return LABELS.get(last, last.replace("_", " "))
 
 

@@ -14,7 +14,7 @@ def test_the_whole_chain_is_in_one_small_page(dl, runs):
     page, text = written.html.read_text(), written.markdown.read_text()
     assert written.remarks == ()
     assert written.size == written.html.stat().st_size < 5_000_000
-    assert page.count("<img ") == 5  # curves, confusion, reliability, triple, overlays
+    assert page.count("<img ") == 6  # curves, confusion, reliability, mistakes, triple, overlays
     for words in (
         "dl evaluate",
         "dl attack fgsm",
@@ -25,7 +25,7 @@ def test_the_whole_chain_is_in_one_small_page(dl, runs):
         assert words in page
         assert words in text
     links = re.findall(r"!\[[^]]*\]\(([^)]*)\)", text)
-    assert len(links) == 5
+    assert len(links) == 6
     assert all((written.markdown.parent / link).is_file() for link in links)
 
 

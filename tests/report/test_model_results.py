@@ -39,7 +39,23 @@ def test_baselines_stand_beside_the_model_and_not_among_its_metrics(make_dossier
 def test_every_evaluation_has_its_own_part(make_dossier, make_run, entry):
     runs = (make_run("evaluate", id="1"), make_run("evaluate", id="2", metrics={"val/accuracy": entry(0.5)}))
     (part,) = results(make_dossier(measured=runs)).parts
-    assert part.title == "Evaluation on validation data: thing"
+    assert part.title == "Evaluation on validation data: thing (n = 100)"
+
+
+def test_an_evaluation_under_an_attack_or_on_other_data_says_so(make_dossier, make_run):
+    config = {"data": {"_target_": "x"}, "attack": {"_target_": "dlcli.attacks.fgsm.FGSM"}}
+    (part,) = results(make_dossier(measured=(make_run("evaluate", config=config),))).parts
+    assert part.title == "Evaluation on test data, other data, under FGSM: thing (n = 100)"
+
+
+def test_figures_of_each_class_are_named_and_very_many_are_left_to_the_record(entry):
+    few = metrics_table("x", {f"attack/robust_recall/{number}": entry(0.5) for number in range(3)})
+    assert [row[:2] for row in few.rows][:1] == [("robust recall, class 0", "50.00 %")]
+    many = metrics_table(
+        "x", {"attack/robust_accuracy": entry(0.5), **{f"attack/robust_recall/{n}": entry(0.5) for n in range(99)}}
+    )
+    assert len(many.rows) == 1
+    assert "result.json" in many.caption
 
 
 def test_each_class_is_a_row_by_name(make_dossier, make_run, entry):
@@ -76,10 +92,10 @@ def test_the_temperature_of_the_checkpoint_counts_where_no_evaluation_says_it(ma
 def test_thresholds_show_where_they_are_and_what_they_do(make_dossier, make_run, entry):
     metrics = {"test/accuracy": entry(0.9)}
     metrics |= {f"test/threshold/top_5/{kind}": entry(0.25) for kind in ("precision", "recall", "selected")}
-    state = {**make_dossier().state, "calibration": {"threshold/top_5": 0.61}}
-    (part,) = calibration(make_dossier(measured=(make_run("evaluate", metrics=metrics),), state=state)).parts
+    metrics["test/threshold/top_5/at"] = entry(0.61)
+    (part,) = calibration(make_dossier(measured=(make_run("evaluate", metrics=metrics),))).parts
     (table,) = tables(part)
-    assert table.rows == (("capacity for 5 % of all", "0.610", "25.00 %", "25.00 %", "25.00 %"),)
+    assert table.rows == (("capacity for 5 % of all", "0.6100", "25.00 %", "25.00 %", "25.00 %"),)
     assert "leaves" in table.caption
 
 

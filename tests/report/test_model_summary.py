@@ -1,3 +1,5 @@
+import pytest
+
 from dlcli.report.model_summary import cautions, class_figures, group_verdicts, headline, summary, threat_of, verdicts
 from dlcli.report.page import Text
 
@@ -68,3 +70,11 @@ def test_verdicts_on_groups_come_from_the_evaluation_and_garbled_ones_are_left_o
 def test_class_figures_skip_what_is_no_class_or_no_number(entry):
     metrics = {"test/recall/0": entry(0.5), "test/recall/x": entry(0.5), "test/recall/1": entry(None), "val/recall/2": entry(0.1)}
     assert list(class_figures(metrics, "test", "recall")) == [0]
+
+
+@pytest.mark.parametrize(("ece", "fault"), [(0.05, False), (0.1, True)])
+def test_a_calibration_error_that_chance_makes_is_no_fault(ece, fault, make_dossier, make_run, entry):
+    metrics = {"test/accuracy": entry(0.9), "test/ece": entry(ece), "test/ece_if_calibrated": entry(0.04, 0.0, 0.07)}
+    (sentence,) = verdicts(make_dossier(measured=(make_run("evaluate", metrics=metrics),)))
+    assert "chance alone makes up to 7.0" in sentence
+    assert sentence.endswith("so this shows no fault.") is not fault

@@ -10,6 +10,7 @@ from dlcli.report.numbers import bounds, count, figure, is_share, label, number,
     [
         ("test/accuracy", 0.99414, "99.41 %"),
         ("test/recall/3", 0.5, "50.00 %"),
+        ("attack/robust_recall/0", 0.5, "50.00 %"),
         ("attack/robust_accuracy", 0, "0.00 %"),
         ("test/threshold/top_5/selected", 0.05, "5.00 %"),
         ("test/nll", 0.0345, "0.0345"),
