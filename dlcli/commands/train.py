@@ -119,10 +119,12 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
 
 
 def announce(run: Run, job: Job, talk: Talk) -> None:
-    """Prints the one line that says what runs where."""
+    """Prints the one line that says what runs where, and records the data's sizes and notes for whoever reads the run later."""
     bundle, count = job.bundle, sum(parameter.numel() for parameter in job.model.parameters())
     parts = {name: getattr(bundle, name) for name in SPLITS}
     sizes = ", ".join(f"{plain_number(len(part))} {name}" for name, part in parts.items() if part is not None)
+    recorded_sizes = {name: len(part) for name, part in parts.items() if part is not None}
+    run.describe(data={"sizes": recorded_sizes, "notes": list(bundle.notes)}, parameters=count)
     for note in bundle.notes:
         talk.line(f"data: {note}")
     talk.line(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlcli.contracts import DataBundle, DataSource
@@ -13,6 +13,7 @@ from dlcli.data.table import bundle_of, check_shares, split_rows
 
 SHIPPED = Path(__file__).parent.parent / "assets" / "attrition" / "attrition.csv"
 
+_FICTIONAL = "the employees are fictional: data scientists of IBM made the table up"
 _RATING = ("Low", "Medium", "High", "Very_High")
 # The scales in the order of the original's numbers, which the shipped file has as words.
 ORDERS = {
@@ -59,4 +60,5 @@ class Attrition(DataSource):
 
     def raw(self) -> RawTable:
         """Reads the shipped file."""
-        return raw_table(read_csv(SHIPPED), "Attrition", positive="Yes", drop=self.drop, orders=ORDERS)
+        raw = raw_table(read_csv(SHIPPED), "Attrition", positive="Yes", drop=self.drop, orders=ORDERS)
+        return replace(raw, notes=(_FICTIONAL, *raw.notes))

@@ -144,6 +144,10 @@ class Run:
         with storing(path, needed=len(text)), path.open("a", encoding="utf-8") as file:
             file.write(f"{record.now()} {text}\n")
 
+    def describe(self, **facts: Any) -> None:
+        """Adds to ``run.json`` what is known only once the run's parts are there, such as the sizes of its data."""
+        self._rewrite_information(**facts)
+
     def write(self, name: str, data: bytes) -> str:
         """Writes one file of the run, for instance ``plots/curves.png``; returns ``name``."""
         write_file_atomically(self.path / name, data)

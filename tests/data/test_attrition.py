@@ -72,3 +72,7 @@ def test_the_folds_of_a_cross_validation_are_encoded_apart():
     other = bundle_of(raw, torch.arange(470, 1470), None, torch.arange(0, 470), name="fold")
     assert one.spec.mean != other.spec.mean
     assert (len(one.test), one.val) == (470, None)
+
+
+def test_it_is_said_that_the_employees_are_fictional(bundle):
+    assert "fictional" in bundle.notes[0]
