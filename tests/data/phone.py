@@ -89,6 +89,8 @@ def photo(digit: NDArray[np.uint8], scene: Scene, *, seed: int) -> Image.Image:
 def _ink(digit: NDArray[np.uint8], scene: Scene, size: tuple[int, int], draw: np.random.Generator) -> Floats:
     """How much ink covers each pixel, 0 … 1."""
     side = int(draw.uniform(0.45, 0.75) * min(size) * 1.4)  # the digit itself is 20 of the 28 pixels
+    nearest = max(size) // 9 if scene.desk else 0
+    side = min(side, size[0] - nearest)
     large = Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC)
     large = large.rotate(draw.uniform(-scene.tilt, scene.tilt), resample=Image.Resampling.BICUBIC)
     strength = np.asarray(large, dtype=float) / 255
@@ -99,7 +101,7 @@ def _ink(digit: NDArray[np.uint8], scene: Scene, size: tuple[int, int], draw: np
         edge = ndimage.gaussian_filter(((depth > (1 - scene.pen) * deepest) & (depth > 0)).astype(float), 0.7)
     cover = np.zeros((size[1], size[0]))
     inner = side // 10  # the empty margin may leave the photo
-    left = int(draw.integers(-inner, size[0] - side + inner + 1))
+    left = int(draw.integers(nearest - inner, size[0] - side + inner + 1))
     top = int(draw.integers(-inner, size[1] - side + inner + 1))
     rows, columns = slice(max(top, 0), min(top + side, size[1])), slice(max(left, 0), min(left + side, size[0]))
     cover[rows, columns] = edge[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
