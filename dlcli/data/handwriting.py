@@ -52,7 +52,7 @@ class Handwriting:
 
     def __call__(self, photo: Tensor) -> Ingested:
         """Returns the character in ``photo``, uint8 (3, H, W), as float32 (1, side, side); black where there is no ink."""
-        grey = np.asarray(photo.numpy(), dtype=np.float32).transpose(1, 2, 0) @ np.array(_LUMA, dtype=np.float32) / 255
+        grey: Floats = (photo.float().permute(1, 2, 0) @ torch.tensor(_LUMA) / 255).numpy()
         if self.is_own(grey):
             return Ingested(torch.from_numpy(grey)[None], changed=False)
         found = ink_of(_enlarged(grey))
@@ -91,7 +91,7 @@ class Handwriting:
         if self.centre == "mass":
             weights = small.sum(axis=1 - axis)
             middle = float((weights * (np.arange(length) + 0.5)).sum() / weights.sum())
-        return min(max(round(self.side / 2 - middle), 0), self.side - length)
+        return int(min(max(round(self.side / 2 - middle), 0), self.side - length))
 
 
 def _enlarged(grey: Floats) -> Floats:
@@ -104,7 +104,7 @@ def _enlarged(grey: Floats) -> Floats:
 
 def _thickened(mask: Mask, least: float) -> Mask:
     """The strokes with a width of at least ``least`` of the longer side of what they draw."""
-    from scipy import ndimage
+    from scipy import ndimage  # type: ignore[import-untyped]
 
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     length = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1

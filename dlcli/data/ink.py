@@ -40,7 +40,7 @@ def ink_of(grey: Floats) -> Ink:
     which edges of shadows survive; then light is divided by it. Ink is what loses more than
     Otsu's threshold (1979), and more than the grain of paper and the noise of the camera explain.
     """
-    from scipy import ndimage
+    from scipy import ndimage  # type: ignore[import-untyped]
 
     smooth = ndimage.gaussian_filter(grey, 0.003 * min(grey.shape))
     if _bright_on_dark(smooth):

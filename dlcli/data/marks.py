@@ -52,7 +52,7 @@ def marks_of(found: Ink) -> Marks | None:
     Marks are connected components (of eight neighbours) and what lies near them. What touches the photo's edge is left out
     where there is something else: it is a shadow, or the desk.
     """
-    from scipy import ndimage
+    from scipy import ndimage  # type: ignore[import-untyped]
 
     labels, count = ndimage.label(found.mask, structure=np.ones((3, 3)))
     if not count:
