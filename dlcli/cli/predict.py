@@ -46,7 +46,7 @@ def predict(
 
     if not paths:
         raise UsageError("name what to predict", hint="dl predict photo.jpg, a folder of images, or FILE.csv")
-    given(paths)  # what is not there is said at once: PyTorch takes seconds to load
+    found = given(paths)  # what is not there is said at once: PyTorch takes seconds to load
     if not quiet:
         sys.stderr.write(f"{safe(' '.join(['dl predict', *paths[:3]]))}{' …' if len(paths) > 3 else ''} · loading PyTorch …\n")
         sys.stderr.flush()
@@ -67,7 +67,7 @@ def predict(
         picture=picture,
     )
     with trusting(trust):
-        predicted = task(paths, settings, Talk(quiet=quiet))
+        predicted = task(found, settings, Talk(quiet=quiet))
     if as_json:
         sys.stdout.write(json.dumps({"schema": 1, "verb": "predict", "items": predicted.to_dicts()}, indent=1) + "\n")
         return

@@ -12,7 +12,7 @@ from dlcli.commands.predict_images import pictured, predict_images
 from dlcli.commands.predict_rows import predict_rows
 from dlcli.commands.predictions import Answers, Predicted
 from dlcli.commands.signals import catching_signals
-from dlcli.data.given import IMAGES, TABLES, Given, given
+from dlcli.data.given import IMAGES, TABLES, Given
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.errors import DataError, UsageError, did_you_mean
 from dlcli.metrics.calibrated import Calibration
@@ -64,7 +64,7 @@ class PredictSettings:
                 _refuse_to_replace(Path(file), flag=flag, suffix=suffix, start=start)
 
 
-def predict(paths: Sequence[str], settings: PredictSettings, talk: Talk) -> Predicted:
+def predict(found: Given, settings: PredictSettings, talk: Talk) -> Predicted:
     """Predicts images or rows, writes the files that are asked for, and says what was noticed.
 
     Raises:
@@ -73,12 +73,13 @@ def predict(paths: Sequence[str], settings: PredictSettings, talk: Talk) -> Pred
         StorageError: a file or folder cannot be read or written.
     """
     with catching_signals() as flag:
-        found = given(paths)
         _refuse_own_input(settings, found)
         device = choose_device(settings.device)
         loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
         spec = loaded.model.spec
         _refuse_other_kind(loaded, found)
+        if settings.picture is not None and spec.kind != "image":
+            raise UsageError(f"--picture draws images, and {spec.name} holds {spec.kind}s", hint="--csv FILE")
         answers = answers_of(loaded, top=settings.top, threshold=settings.threshold)
         talk.line(f"{describe_device(device)} · {spec.name}, {len(spec.classes)} classes · {_scale(answers)}")
         if spec.kind == "image":
@@ -89,8 +90,6 @@ def predict(paths: Sequence[str], settings: PredictSettings, talk: Talk) -> Pred
             predicted = predict_rows(found.files, loaded, answers, batch_size=settings.batch_size, talk=talk, check=flag.check)
             drawn = None
         _tell_unreadable(predicted, talk)
-        if settings.picture is not None and drawn is None:
-            raise UsageError(f"--picture draws images, and {spec.name} holds {spec.kind}s", hint="--csv FILE")
         for path, content in ((settings.csv, predicted.to_csv()), (settings.picture, drawn)):
             if path is not None and content is not None:
                 write_file_atomically(Path(path), content)
@@ -130,7 +129,7 @@ def _threshold(text: str, classes: Sequence[str], known: Mapping[str, float], *,
 
 def _scale(answers: Answers) -> str:
     if answers.calibration is None:
-        return "probabilities are not calibrated: the model has seen no validation data"
+        return "probabilities are not calibrated: nothing was fitted to validation data"
     return f"calibrated probabilities (temperature {answers.calibration.temperature:.2f}, fitted to validation data)"
 
 
@@ -193,4 +192,4 @@ def _tell_unreadable(predicted: Predicted, talk: Talk) -> None:
     if len(broken) > _NAMED_ERRORS:
         talk.warn(f"left out: {len(broken) - _NAMED_ERRORS} more files")
     if broken:
-        talk.warn(f"{len(broken)} of {len(predicted.items)} files could not be read")
+        talk.warn(f"{len(broken)} of {len(predicted.items)} files gave no answer")

@@ -198,8 +198,13 @@ def table_of(predicted: Predicted, *, limit: int | None) -> RenderableType:
     items = predicted.read[:limit]
     rows = any(item.line is not None for item in items)
     table = Table(box=None, pad_edge=False)
+    named = not rows or len({item.file for item in predicted.items}) > 1
     sorts = predicted.threshold is not None and rows
-    names = [*(["rank"] if sorts else []), "file", *(["line", *filter(None, [predicted.key_name])] if rows else [])]
+    names = [
+        *(["rank"] if sorts else []),
+        *(["file"] if named else []),
+        *(["line", *filter(None, [predicted.key_name])] if rows else []),
+    ]
     for name in (*names, f"p({safe(predicted.classes[1])})" if sorts else "predicted", "" if sorts else "else", "on validation"):
         table.add_column(Text(shorten(name, 24)), justify="right" if name in {"rank", "line"} else "left")
     drawn = False
@@ -210,7 +215,7 @@ def table_of(predicted: Predicted, *, limit: int | None) -> RenderableType:
             words = f"── below the threshold {predicted.threshold[1]:.3g}: {safe(predicted.classes[0])} ──"
             table.add_row(*[""] * (len(names)), Text(words, style="dim"), "", "")
         cells = [str(item.rank)] if sorts else []
-        cells.append(_short(item.file))
+        cells += [_short(item.file)] if named else []
         cells += [str(item.line), *([safe(str(item.key))] if predicted.key_name else [])] if rows else []
         if sorts:
             cells += [percent(item.risk), safe(item.label)]

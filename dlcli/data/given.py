@@ -73,7 +73,7 @@ def _expanded(typed: str) -> list[str]:
     if matching:
         return matching
     if pattern:
-        raise UsageError(f"no files matched '{typed}'", hint="quote the pattern, or name a folder")
+        raise UsageError(f"no files matched '{typed}'", hint="name a folder: the images in it are found")
     folder = path.parent
     if not folder.is_dir():
         raise UsageError(f"there is no file '{typed}': the folder {folder} does not exist", hint="check the path")

@@ -13,8 +13,9 @@ from torch import Tensor
 from dlcli.data.ingest import Ingested
 from dlcli.data.ink import Floats, Ink, Mask, ink_of
 from dlcli.data.marks import marks_of
+from dlcli.errors import DataError
 
-_ENLARGED = 256  # pixels of the shorter side at least: in small images strokes would be a pixel or two
+_ENLARGED = 128  # pixels of the shorter side at least: in small images strokes would be a pixel or two
 _LUMA = (0.299, 0.587, 0.114)
 
 
@@ -51,14 +52,14 @@ class Handwriting:
         return f"ink found, cropped, fitted into {self.box} pixels and centred in {self.side} x {self.side}"
 
     def __call__(self, photo: Tensor) -> Ingested:
-        """Returns the character in ``photo``, uint8 (3, H, W), as float32 (1, side, side); black where there is no ink."""
+        """Returns the character in ``photo``, uint8 (3, H, W), as float32 (1, side, side). Raises DataError without ink."""
         grey: Floats = (photo.float().permute(1, 2, 0) @ torch.tensor(_LUMA) / 255).numpy()
         if self.is_own(grey):
             return Ingested(torch.from_numpy(grey)[None], changed=False)
         found = ink_of(_enlarged(grey))
         marks = marks_of(found)
         if marks is None:
-            return Ingested(torch.zeros(1, self.side, self.side), note=f"no ink found: is there a {self.what} in it?")
+            raise DataError(f"no ink found; expected a {self.what}")
         note = ""
         if marks.count > 1:
             note = f"{marks.count} marks as large as a {self.what} found, the largest was taken: crop the photo to one"

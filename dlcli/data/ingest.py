@@ -18,7 +18,7 @@ class Ingested:
 
     Args:
         image: float32 (C, H, W) in [0, 1], of the set's own shape.
-        note: what people should know, such as that there is no digit to be seen; empty where all is well.
+        note: what people should know, such as that there were two; empty where all is well.
         changed: False where the image was in the set's form already.
     """
 
@@ -39,7 +39,7 @@ class Ingest(Protocol):
         """How many pixels the longer side of a photo should have at most."""
 
     def __call__(self, photo: Tensor) -> Ingested:
-        """Returns the example in ``photo``, uint8 (3, H, W)."""
+        """Returns the example in ``photo``, uint8 (3, H, W). Raises DataError where there is none, without a file's name."""
 
 
 def ingest_of(source: type) -> Ingest | None:

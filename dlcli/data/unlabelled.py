@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from dlcli.data.decode import decode, decode_whole
+from dlcli.data.decode import decode, decode_whole, shown
 from dlcli.data.ingest import Ingest
-from dlcli.errors import DlcliError
+from dlcli.errors import DataError, DlcliError
 
 THUMBNAIL = 112  # pixels of a photo's longer side, for people
 
@@ -55,9 +55,12 @@ class Reading:
                 decoded = decode(path, size=self.size, channels=self.channels, crop=self.crop)
                 return Read(decoded.pixels.float() / 255)
             photo = decode_whole(path, longest=self.ingest.longest).pixels
-            made = self.ingest(photo)
         except DlcliError as error:
             return error
+        try:
+            made = self.ingest(photo)
+        except DataError as error:
+            return DataError(f"{shown(path)}: {error.message}", hint=error.hint)
         return Read(made.image, _small(photo) if made.changed else None, made.note)
 
 

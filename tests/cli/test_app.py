@@ -8,7 +8,19 @@ RUN = "import sys; from dlcli.cli.answer import exit_code_of; code = exit_code_o
 
 
 def test_every_command_is_registered_under_its_name():
-    assert verb_names() == ["train", "evaluate", "finetune", "attack", "explain", "runs", "data", "fetch", "list", "doctor"]
+    assert verb_names() == [
+        "train",
+        "evaluate",
+        "finetune",
+        "attack",
+        "explain",
+        "predict",
+        "runs",
+        "data",
+        "fetch",
+        "list",
+        "doctor",
+    ]
 
 
 def test_dl_alone_shows_the_help_and_ends_well(dl):
@@ -25,7 +37,7 @@ def test_help_shows_examples_first_and_every_command(dl):
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize(
-    "verb", ["", "train", "evaluate", "finetune", "attack", "explain", "runs", "data", "fetch", "list", "doctor"]
+    "verb", ["", "train", "evaluate", "finetune", "attack", "explain", "predict", "runs", "data", "fetch", "list", "doctor"]
 )
 def test_a_help_page_fits_the_terminal_and_cuts_no_flag(verb, width, dl, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
