@@ -71,6 +71,6 @@ def predict(
     if as_json:
         sys.stdout.write(json.dumps({"schema": 1, "verb": "predict", "items": predicted.to_dicts()}, indent=1) + "\n")
         return
-    from dlcli.commands.predictions import print_answers
+    from dlcli.commands.answers import print_answers
 
     print_answers(predicted, limit=settings.limit)

@@ -10,9 +10,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from dlcli.commands.answers import percent
 from dlcli.commands.console import Talk
 from dlcli.commands.models import Loaded
-from dlcli.commands.predictions import Answers, Predicted, Prediction, percent
+from dlcli.commands.predictions import Answers, Predicted, Prediction
 from dlcli.config.build import resolve
 from dlcli.data.ingest import Ingest, ingest_of
 from dlcli.data.unlabelled import THUMBNAIL, Read, Reading, batches

@@ -5,19 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from rich.console import RenderableType
 from torch import Tensor
 
 from dlcli.classifier import probabilities
 from dlcli.contracts import Metric
 from dlcli.metrics.calibrated import Calibration
-from dlcli.report.text import safe, shorten
+from dlcli.report.text import safe
 
 _LAST = ("observed", "observed_low", "observed_high", "observed_n", "note", "error")
 
@@ -177,90 +175,6 @@ class Answers:
             threshold=self.threshold,
             key_name=key_name,
         )
-
-
-def observed_in_words(predicted: Predicted, item: Prediction) -> str:
-    """Returns ``"of 48 similar validation examples 41 were right (72–93 %)"``; empty where none are known."""
-    observed = item.observed
-    if observed is None or not observed.n or observed.low is None or observed.high is None:
-        return ""
-    hits = round(observed.value * observed.n)
-    what = f"were {safe(predicted.classes[1])}" if len(predicted.classes) == 2 else "were right"
-    bounds = f"{100 * observed.low:.0f}–{100 * observed.high:.0f} %"
-    return f"of {observed.n} similar validation examples {hits} {what} ({bounds})"
-
-
-def table_of(predicted: Predicted, *, limit: int | None) -> RenderableType:
-    """Returns the first ``limit`` predictions, or all, as a table; rows of two classes by falling risk, with the threshold."""
-    from rich.table import Table
-    from rich.text import Text
-
-    items = predicted.read[:limit]
-    rows = any(item.line is not None for item in items)
-    table = Table(box=None, pad_edge=False)
-    named = not rows or len({item.file for item in predicted.items}) > 1
-    sorts = predicted.threshold is not None and rows
-    names = [
-        *(["rank"] if sorts else []),
-        *(["file"] if named else []),
-        *(["line", *filter(None, [predicted.key_name])] if rows else []),
-    ]
-    for name in (*names, f"p({safe(predicted.classes[1])})" if sorts else "predicted", "" if sorts else "else", "on validation"):
-        table.add_column(Text(shorten(name, 24)), justify="right" if name in {"rank", "line"} else "left")
-    drawn = False
-    for item in items:
-        assert item.label is not None
-        if sorts and not drawn and item.risk is not None and predicted.threshold and item.risk < predicted.threshold[1]:
-            drawn = True
-            words = f"── below the threshold {predicted.threshold[1]:.3g}: {safe(predicted.classes[0])} ──"
-            table.add_row(*[""] * (len(names)), Text(words, style="dim"), "", "")
-        cells = [str(item.rank)] if sorts else []
-        cells += [_short(item.file)] if named else []
-        cells += [str(item.line), *([safe(str(item.key))] if predicted.key_name else [])] if rows else []
-        if sorts:
-            cells += [percent(item.risk), safe(item.label)]
-        else:
-            others = "  ".join(f"{shorten(label, 24)} {percent(chance)}" for label, chance in item.chances if label != item.label)
-            cells += [f"{shorten(item.label, 32)} {percent(item.chance)}", others]
-        cells.append(observed_in_words(predicted, item))
-        table.add_row(*[Text(cell) for cell in cells])
-        if item.note:
-            table.add_row(*[""] * len(names), Text(item.note, style="yellow"), "", "")
-    return table
-
-
-def print_answers(predicted: Predicted, *, limit: int | None) -> None:
-    """Prints the answers on standard output: the first ``limit`` of them, or all, and a line that counts the rest."""
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, emoji=False, width=240)
-    console.print(table_of(predicted, limit=limit))
-    counts = Counter(item.label for item in predicted.read)
-    if len(predicted.read) > 1:
-        shares = ", ".join(f"{safe(str(label))} {count}" for label, count in counts.most_common(5))
-        more = f", and {len(counts) - 5} other classes" if len(counts) > 5 else ""
-        line = f"{len(predicted.read)} predicted: {shares}{more}"
-        if predicted.threshold is not None:
-            line += f" (threshold {predicted.threshold[0]}: p >= {predicted.threshold[1]:.3g})"
-        console.print(line)
-    if limit is not None and len(predicted.read) > limit:
-        console.print(f"{len(predicted.read) - limit} more: --all shows them, --csv FILE keeps them")
-
-
-def percent(chance: float | None) -> str:
-    """Returns a probability as ``97.3 %``; what rounds to certainty is ``> 99.9 %``, to nothing ``< 0.1 %``."""
-    if chance is None:
-        return ""
-    if chance > 0.9995:
-        return "> 99.9 %"
-    return f"{100 * chance:.1f} %" if chance >= 0.0005 else "< 0.1 %"
-
-
-def _short(path: str) -> str:
-    shown = safe(path)
-    return shown if len(shown) <= 40 else "…" + shown[-39:]
 
 
 def _digits(value: float | None) -> str:
