@@ -80,6 +80,7 @@ def reading_of(loaded: Loaded, *, ingest: str, talk: Talk) -> Reading:
     step = _own_step(loaded, talk) if ingest == "auto" else None
     if step is not None:
         talk.line(f"photos are prepared as {spec.name} is: {step.purpose}; --ingest plain turns it off")
+        talk.line(f"validation examples are {spec.name}'s own images: photos may fare worse than these")
     return Reading(size=max(spec.shape[1:]), channels=spec.shape[0], crop=crop, ingest=step)
 
 
