@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dlcli.classifier import Classifier
+    from dlcli.commands.predictions import Predicted
     from dlcli.runs.record import Result
 
 # What makes many runs, none, or prints.
 _COMMAND_LINE_ONLY = {"multirun", "seeds", "cfg", "package", "info", "dry_run", "json", "resume"}
-__all__ = ["attack", "evaluate", "explain", "finetune", "load", "train"]
+__all__ = ["attack", "evaluate", "explain", "finetune", "load", "predict", "train"]
 
 
 def train(experiment: str | None = None, *overrides: str, **settings: Any) -> Result:
@@ -58,6 +59,30 @@ def attack(name: str = "fgsm", *overrides: str, **settings: Any) -> Result:
 def explain(name: str = "gradcam", *overrides: str, **settings: Any) -> Result:
     """Explains a model's predictions: ``explain("gradcam", run=run)``."""
     return _run("explain", [name, *overrides], settings)
+
+
+def predict(*paths: str, run: Result | str | None = None, **settings: Any) -> Predicted:
+    """Predicts images, folders of images or CSV files: ``predict("photo.png", run=run).items``.
+
+    Args:
+        paths: what to predict.
+        run: a result or a model reference; None is the newest finished model, else the shipped one.
+        settings: fields of :class:`dlcli.commands.predict.PredictSettings` (``top=5``, ``threshold="f1"``).
+    """
+    from dataclasses import fields
+
+    from dlcli.commands.console import Talk
+    from dlcli.commands.predict import PredictSettings
+    from dlcli.commands.predict import predict as task
+    from dlcli.data.given import given
+    from dlcli.errors import UsageError, did_you_mean
+
+    known = [field.name for field in fields(PredictSettings)]
+    for name in settings:
+        if name not in known:
+            raise UsageError(f"predict has no setting '{name}'{did_you_mean(name, known)}", hint=f"one of {', '.join(known)}")
+    reference = None if run is None else _reference(run)
+    return task(given([str(path) for path in paths]), PredictSettings(run=reference, **settings), Talk(quiet=True))
 
 
 def load(reference: Result | str, *, checkpoint: str = "best", device: str = "auto") -> Classifier:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +24,7 @@ from dlcli.errors import DataError, DlcliError, StorageError
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "PPM")
 PIXEL_CAP = 178_956_970  # where Pillow calls an image a decompression bomb: 512 MiB of colour pixels
 _ORIENTATION = 0x0112  # the EXIF tag; its values and what undoes them
-_UPRIGHT = {
+_TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -40,7 +42,7 @@ class Decoded:
     """An image as a network gets it, and as it was.
 
     Args:
-        pixels: uint8 (C, S, S), lying in memory as (S, S, C).
+        pixels: uint8 (C, H, W), lying in memory as (H, W, C); :func:`decode` gives a square.
         width, height: of the file, in pixels, before its orientation is applied.
         mode: of the file, in Pillow's words: "RGB", "L" (grey), "P" (palette), "CMYK", "I;16" …
     """
@@ -69,18 +71,39 @@ def decode(path: str | os.PathLike[str], *, size: int, channels: int = 3, crop: 
         DataError: no image, cut, damaged, too large, or of a kind with no agreed range (32-bit numbers); it names the file.
         StorageError: the file is missing or cannot be read.
     """
+    with _opened(path) as image:
+        width, height, mode = image.width, image.height, image.mode
+        image.draft("L" if channels == 1 and mode in {"L", "RGB"} else None, (2 * size, 2 * size))
+        square = _upright(image, shown(path), lambda whole: _square(whole, size, crop))
+        values = np.array(_flat(square, "L" if channels == 1 else "RGB"))
+    return Decoded(torch.from_numpy(values.reshape(size, size, channels)).permute(2, 0, 1), width, height, mode)
+
+
+def decode_whole(path: str | os.PathLike[str], *, longest: int) -> Decoded:
+    """Reads an image file in its own shape, shrunk where its longer side exceeds ``longest`` pixels; else as in :func:`decode`.
+
+    Returns:
+        Pixels uint8 (3, H, W).
+
+    Raises:
+        DataError, StorageError: as :func:`decode`.
+    """
+    with _opened(path) as image:
+        width, height, mode = image.width, image.height, image.mode
+        image.draft(None, (longest, longest))
+        values = np.array(_flat(_upright(image, shown(path), lambda whole: _shrunk(whole, longest)), "RGB"))
+    return Decoded(torch.from_numpy(values).permute(2, 0, 1), width, height, mode)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
+    """Lends the image of a file, whose size has been looked at and whose pixels have not; what goes wrong names the file."""
     name = shown(path)
     try:
         with Image.open(path, formats=FORMATS) as image:
-            width, height, mode = image.width, image.height, image.mode
-            if width * height > PIXEL_CAP:
-                raise DataError(_too_large(name, width * height))
-            image.draft("L" if channels == 1 and mode in {"L", "RGB"} else None, (2 * size, 2 * size))
-            image.load()
-            turned = _UPRIGHT.get(_orientation(image))
-            square = _square(_eight_bits(image, name), size, crop)
-        square = square if turned is None else square.transpose(turned)
-        values = np.array(_flat(square, "L" if channels == 1 else "RGB"))
+            if image.width * image.height > PIXEL_CAP:
+                raise DataError(_too_large(name, image.width * image.height))
+            yield image
     except (DlcliError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -92,7 +115,6 @@ def decode(path: str | os.PathLike[str], *, size: int, channels: int = 3, crop: 
         if isinstance(error, OSError) and error.errno is not None:
             raise StorageError(f"cannot read {name}: {error.strerror}", hint="check the path and its permissions") from error
         raise DataError(f"{name} is cut or damaged: {shown(str(error)) or type(error).__name__}") from error
-    return Decoded(torch.from_numpy(values.reshape(size, size, channels)).permute(2, 0, 1), width, height, mode)
 
 
 def shown(name: str | os.PathLike[str]) -> str:
@@ -109,6 +131,23 @@ def _eight_bits(image: Image.Image, name: str) -> Image.Image:
         raise DataError(f"{name} holds 32-bit numbers, which have no agreed range; expected 8 or 16 bits a pixel")
     wanted = "RGBA" if image.has_transparency_data else "L" if image.mode in {"1", "L"} else "RGB"
     return image if image.mode == wanted else image.convert(wanted)
+
+
+def _upright(image: Image.Image, name: str, resize: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """The image resized, and then turned as the camera noted it."""
+    image.load()
+    turned = _TURNS.get(_orientation(image))
+    resized = resize(_eight_bits(image, name))
+    return resized if turned is None else resized.transpose(turned)
+
+
+def _shrunk(image: Image.Image, longest: int) -> Image.Image:
+    """The image with its longer side at most ``longest``."""
+    share = longest / max(image.size)
+    if share >= 1:
+        return image
+    size = (max(1, round(image.width * share)), max(1, round(image.height * share)))
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 def _square(image: Image.Image, size: int, crop: float) -> Image.Image:

@@ -126,6 +126,20 @@ def encode(sheet: Sheet, spec: DataSpec) -> tuple[Tensor, tuple[str, ...]]:
     return encoded, tuple(notes)
 
 
+def identifier_of(sheet: Sheet, spec: DataSpec) -> str | None:
+    """Returns the column that tells the rows of a sheet apart and that the model does not read; None without one.
+
+    Its values are all there, and another in each row; what is called id, key or the like comes first.
+    """
+    known = {column.name for column in spec.columns}
+    unique = []
+    for name in sheet.header:
+        cells = [] if name in known else sheet.cells(name)
+        if cells and len(set(cells)) == len(cells) and not any(map(is_missing, cells)):
+            unique.append(name)
+    return next((name for name in unique if _IDENTIFIER.search(name)), next(iter(unique), None))
+
+
 def missing_note(counts: Sequence[tuple[str, int]], rows: int) -> list[str]:
     """Returns the line that says how many values are missing per column; none where nothing is."""
     some = sorted(((name, count) for name, count in counts if count), key=lambda entry: -entry[1])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from dlcli.contracts import DataBundle, DataSource, DataSpec
+from dlcli.data.handwriting import Handwriting
 from dlcli.data.idx_images import IdxFiles, IdxImages, read_idx_images
 from dlcli.data.places import look
 from dlcli.data.splits import bundle_of, check_val_size
@@ -51,6 +53,8 @@ class MNIST(DataSource):
     Raises:
         ValueError: ``val_size`` is out of range.
     """
+
+    ingest: ClassVar[Handwriting] = Handwriting()
 
     root: str | None = None
     split_seed: int = 0

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import torch
 
 from dlcli.contracts import DataBundle, DataSource
+from dlcli.data.handwriting import Handwriting
 from dlcli.data.mnist import SPEC, read_mnist
 from dlcli.data.splits import Labelled, bundle_of, check_val_size
 
@@ -30,6 +32,8 @@ class MNISTPair(DataSource):
     Raises:
         ValueError: a digit or ``val_size`` is out of range.
     """
+
+    ingest: ClassVar[Handwriting] = Handwriting()
 
     root: str | None = None
     negative: int = 0

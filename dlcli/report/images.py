@@ -101,6 +101,31 @@ def tile(images: Tensor, columns: int, *, gap: int = 1) -> Tensor:
     return grid
 
 
+def letterboxed(image: Tensor, side: int) -> Tensor:
+    """Returns one image, uint8 (H, W, 3), whole in a grey square of ``side`` pixels, uint8 (side, side, 3).
+
+    A small one is enlarged by a whole number, so that each pixel can be seen; a larger one is averaged down.
+
+    Raises:
+        ValueError: ``side`` is below 1.
+    """
+    if side < 1:
+        raise ValueError(f"side must be at least 1, got {side}")
+    longest = max(image.shape[:2])
+    times = side // longest
+    if times >= 1:
+        fitted = image.cpu().repeat_interleave(times, dim=0).repeat_interleave(times, dim=1)
+    else:
+        size = [max(1, round(length * side / longest)) for length in image.shape[:2]]
+        planes = image.cpu().permute(2, 0, 1)[None].float()
+        shrunk = torch.nn.functional.interpolate(planes, size=size, mode="area")[0]
+        fitted = shrunk.round().to(torch.uint8).permute(1, 2, 0)
+    square = torch.full((side, side, 3), 128, dtype=torch.uint8)
+    top, left = (side - fitted.shape[0]) // 2, (side - fitted.shape[1]) // 2
+    square[top : top + fitted.shape[0], left : left + fitted.shape[1]] = fitted
+    return square
+
+
 def png_bytes(image: Tensor, *, scale: int = 1) -> bytes:
     """Returns one image, uint8 (H, W, 3), as PNG without metadata; the same pixels give the same bytes.
 

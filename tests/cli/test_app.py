@@ -14,6 +14,7 @@ def test_every_command_is_registered_under_its_name():
         "finetune",
         "attack",
         "explain",
+        "predict",
         "report",
         "runs",
         "data",
@@ -37,7 +38,8 @@ def test_help_shows_examples_first_and_every_command(dl):
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 @pytest.mark.parametrize(
-    "verb", ["", "train", "evaluate", "finetune", "attack", "explain", "report", "runs", "data", "fetch", "list", "doctor"]
+    "verb",
+    ["", "train", "evaluate", "finetune", "attack", "explain", "predict", "report", "runs", "data", "fetch", "list", "doctor"],
 )
 def test_a_help_page_fits_the_terminal_and_cuts_no_flag(verb, width, dl, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import importlib.util
 import struct
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def phone() -> ModuleType:
+    """The module ``phone.py`` beside this one: synthetic phone photos of handwriting."""
+    spec = importlib.util.spec_from_file_location("phone", Path(__file__).with_name("phone.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["phone"] = module  # dataclasses look their own module up
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image, ImageOps
 
-from dlcli.data.decode import FORMATS, PIXEL_CAP, decode, shown
+from dlcli.data.decode import FORMATS, PIXEL_CAP, decode, decode_whole, shown
 from dlcli.errors import DataError, StorageError
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
@@ -290,3 +290,28 @@ def test_a_hostile_name_is_shown_without_what_drives_a_terminal(tmp_path, name, 
 
 def test_formats_that_start_other_programs_are_not_among_those_that_are_read():
     assert not {"EPS", "PDF", "WMF", "FPX", "MIC"} & set(FORMATS)
+
+
+def test_a_whole_image_keeps_its_shape_and_shrinks_to_the_longest_side(tmp_path):
+    path = saved(tmp_path / "a.png", halves(400, 200))
+    assert tuple(decode_whole(path, longest=100).pixels.shape) == (3, 50, 100)
+    assert tuple(decode_whole(path, longest=1000).pixels.shape) == (3, 200, 400)
+
+
+def test_a_whole_image_is_turned_upright_and_laid_over_white(tmp_path):
+    turned = halves()
+    exif = turned.getexif()
+    exif[0x0112] = 6  # the camera was held upright: rotate by 90 degrees clockwise
+    path = saved(tmp_path / "a.png", turned, exif=exif)
+    pixels = decode_whole(path, longest=64).pixels
+    assert tuple(pixels.shape) == (3, 40, 20)
+    assert pixels[:, 0, 0].tolist() == list(RED)
+    clear = saved(tmp_path / "b.png", Image.new("RGBA", (8, 8), (0, 0, 0, 0)))
+    assert bool((decode_whole(clear, longest=8).pixels == 255).all())
+
+
+def test_a_whole_image_that_is_cut_is_named(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(saved(tmp_path / "b.png", halves()).read_bytes()[:60])
+    with pytest.raises(DataError, match=r"a\.png is cut or damaged"):
+        decode_whole(path, longest=8)

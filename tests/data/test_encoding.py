@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dlcli.contracts import Column, DataSpec
 from dlcli.data.csv import Sheet, parse
-from dlcli.data.encoding import encode, fit_encoding
+from dlcli.data.encoding import encode, fit_encoding, identifier_of
 from dlcli.data.raw_table import raw_table
 from dlcli.errors import DataError
 
@@ -170,3 +170,21 @@ def test_a_category_that_is_a_number_is_known_in_another_notation():
     rows, notes = encode(Sheet.of([{"k": "1.0"}, {"k": "2"}, {"k": "3"}]), spec)
     assert rows[:, 0].tolist() == [1, 2, 0]
     assert len(notes) == 1
+
+
+def sheet_of(**columns: list[str]) -> Sheet:
+    rows = list(zip(*columns.values(), strict=True))
+    return Sheet("t.csv", tuple(columns), rows, range(2, len(rows) + 2))
+
+
+def test_rows_are_told_apart_by_a_column_that_the_model_does_not_read():
+    spec = fitted({"age": [1, 2, 2, 4]}).spec
+    sheet = sheet_of(age=["1", "2"], name=["Ann", "Bob"], left=["Yes", "Yes"], person_id=["7", "8"])
+    assert identifier_of(sheet, spec) == "person_id"
+    assert identifier_of(sheet_of(age=["1", "2"], name=["Ann", "Bob"]), spec) == "name"
+
+
+def test_a_column_with_a_value_twice_or_missing_tells_no_rows_apart():
+    spec = fitted({"age": [1, 2, 2, 4]}).spec
+    assert identifier_of(sheet_of(age=["1", "2"], id=["7", "7"]), spec) is None
+    assert identifier_of(sheet_of(age=["1", "2"], id=["7", ""]), spec) is None

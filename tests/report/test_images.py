@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dlcli.report.images import heat_colors, overlay, png_bytes, tile, to_uint8, unit_maps
+from dlcli.report.images import heat_colors, letterboxed, overlay, png_bytes, tile, to_uint8, unit_maps
 
 
 def decoded(png):
@@ -143,3 +143,22 @@ def test_png_holds_no_metadata():
 def test_scale_below_one_is_refused():
     with pytest.raises(ValueError, match="scale must be at least 1"):
         png_bytes(noise(2, 2, 3), scale=0)
+
+
+def test_a_letterbox_holds_the_whole_image_in_a_grey_square():
+    wide = torch.zeros(10, 20, 3, dtype=torch.uint8)
+    square = letterboxed(wide, 40)
+    assert tuple(square.shape) == (40, 40, 3)
+    assert bool((square[10:30] == 0).all())
+    assert bool((square[:10] == 128).all())
+
+
+def test_a_letterbox_averages_a_larger_image_down():
+    checks = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 254
+    small = letterboxed(checks.to(torch.uint8)[..., None].expand(-1, -1, 3), 4)
+    assert bool((small == 127).all())
+
+
+def test_a_letterbox_without_a_side_is_refused():
+    with pytest.raises(ValueError, match="side must be at least 1"):
+        letterboxed(torch.zeros(2, 2, 3, dtype=torch.uint8), 0)

@@ -1,0 +1,76 @@
+"""``dl predict``: what a model says about new images and rows."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import typer
+
+_PATHS = typer.Argument(None, metavar="FILE|DIR", help="Images, folders of images, or CSV files.", show_default=False)
+_RUN = "Model: latest, a name, id, path or builtin:mnist."
+_THRESHOLD = "Two classes: f1, balanced_accuracy, top_10 … or a number."
+
+
+def predict(
+    *,
+    paths: list[str] | None = _PATHS,
+    run: str | None = typer.Option(
+        None, "--run", "--from", metavar="RUN", help="Model: latest, a name, id, path or builtin:mnist."
+    ),
+    checkpoint: str = typer.Option("best", "--checkpoint", metavar="WHICH", help="best, last or a step number."),
+    top: int = typer.Option(3, "--top", metavar="N", help="So many classes for each example."),
+    threshold: str | None = typer.Option(None, "--threshold", metavar="WHICH", help=_THRESHOLD),
+    ingest: str = typer.Option("auto", "--ingest", metavar="HOW", help="plain: photos go in as they are."),
+    limit: int = typer.Option(10, "--limit", "-n", metavar="N", help="Show the first N answers."),
+    everything: bool = typer.Option(False, "--all", help="Show all answers."),
+    csv: str | None = typer.Option(None, "--csv", metavar="FILE", help="Write all answers to a CSV file."),
+    picture: str | None = typer.Option(None, "--picture", metavar="FILE", help="Write what the network saw to a PNG file."),
+    batch_size: int = typer.Option(64, "--batch-size", "-b", metavar="N", help="Examples at once."),
+    device: str = typer.Option("auto", "--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
+    trust: str | None = typer.Option(None, "--trust", metavar="PACKAGE", help="Your own package, whose classes may be built."),
+    as_json: bool = typer.Option(False, "--json", help="Print all answers as JSON."),
+    quiet: bool = typer.Option(False, "--quiet", "-q", help="Only the answers, warnings and errors."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of a failure.", hidden=True),
+) -> None:
+    """Predict new images or rows with a trained model.
+
+    dl predict photo.jpg                    the newest model
+    dl predict photos --csv answers.csv     a folder
+    dl predict people.csv --run attrition   who is at risk
+    """
+    from dlcli.cli.verbs import trusting
+    from dlcli.data.given import given
+    from dlcli.errors import UsageError
+    from dlcli.report.text import safe
+
+    if not paths:
+        raise UsageError("name what to predict", hint="dl predict photo.jpg, a folder of images, or FILE.csv")
+    found = given(paths)  # what is not there is said at once: PyTorch takes seconds to load
+    if not quiet:
+        sys.stderr.write(f"{safe(' '.join(['dl predict', *paths[:3]]))}{' …' if len(paths) > 3 else ''} · loading PyTorch …\n")
+        sys.stderr.flush()
+    from dlcli.commands.console import Talk
+    from dlcli.commands.predict import PredictSettings
+    from dlcli.commands.predict import predict as task
+
+    settings = PredictSettings(
+        run=run,
+        checkpoint=checkpoint,
+        device=device,
+        batch_size=batch_size,
+        top=top,
+        threshold=threshold,
+        ingest=ingest,
+        limit=None if everything else limit,
+        csv=csv,
+        picture=picture,
+    )
+    with trusting(trust):
+        predicted = task(found, settings, Talk(quiet=quiet))
+    if as_json:
+        sys.stdout.write(json.dumps({"schema": 1, "verb": "predict", "items": predicted.to_dicts()}, indent=1) + "\n")
+        return
+    from dlcli.commands.answers import print_answers
+
+    print_answers(predicted, limit=settings.limit)
