@@ -21,7 +21,7 @@ from dlcli.data.columns import RawColumn, named, read_column
 from dlcli.data.csv import Sheet, read_csv
 from dlcli.data.folder import ImageFolder
 from dlcli.data.groups import Factor
-from dlcli.data.table import SplitTable
+from dlcli.data.table import SplitTable, Table
 from dlcli.errors import DataError, UsageError, did_you_mean
 
 _BY_FILE = ("file", "path", "image", "filename")
@@ -34,18 +34,18 @@ class Attributes:
 
     Args:
         source: the data.
-        part: train, val or test.
+        part: train, val or test; None for all examples of a table or a folder that is used whole.
         index: positions of the examples in that part, int64 (N,).
         columns: by name; of tables alone.
     """
 
     source: DataSource
-    part: str
+    part: str | None
     index: Tensor
     columns: Mapping[str, RawColumn]
 
     @classmethod
-    def of(cls, source: DataSource, part: str, *, index: Tensor, targets: Tensor) -> Attributes:
+    def of(cls, source: DataSource, part: str | None, *, index: Tensor, targets: Tensor) -> Attributes:
         """Reads a table again, where the data are one.
 
         Args:
@@ -54,12 +54,15 @@ class Attributes:
         Raises:
             What the table raises, and DataError where its rows are not those of the split.
         """
-        return cls(source, part, index, _table_columns(source, part, index, targets))
+        columns = {} if part is None else _table_columns(source, part, index, targets)
+        return cls(source, part, index, columns)
 
     def column(self, factor: Factor) -> RawColumn:
         """Returns a column, N values. Raises UsageError (no such column), DataError or StorageError (the file)."""
         if factor.file is not None:
             return _from_file(Path(factor.file).expanduser(), factor.column, self)
+        if self.part is None and isinstance(self.source, Table):
+            return _whole_column(Path(str(self.source.path)).expanduser(), factor.column, self.index)
         if factor.column in self.columns:
             return self.columns[factor.column]
         if not self.columns:
@@ -84,13 +87,23 @@ def _table_columns(source: DataSource, part: str, index: Tensor, targets: Tensor
     return {column.name: replace(column, values=column.values[rows]) for column in raw.columns}
 
 
-def _from_file(path: Path, name: str, examples: Attributes) -> RawColumn:
-    sheet = read_csv(path)
+def _whole_column(path: Path, name: str, index: Tensor) -> RawColumn:
+    """A column of a table that is used whole."""
+    column = _read(read_csv(path), name)
+    return replace(column, values=column.values[index])
+
+
+def _read(sheet: Sheet, name: str) -> RawColumn:
     if name not in sheet.header:
         near = did_you_mean(name, sheet.header) or f"; it has {named(list(sheet.header), most=12)}"
-        raise UsageError(f"--groups {path}:{name}: the file has no such column{near}")
+        raise UsageError(f"--groups {name}: {sheet.source} has no such column{near}")
+    return read_column(name, sheet.cells(name), source=sheet.source, lines=sheet.lines)
+
+
+def _from_file(path: Path, name: str, examples: Attributes) -> RawColumn:
+    sheet = read_csv(path)
+    column = _read(sheet, name)
     lines = _lines_of_examples(sheet, examples)
-    column = read_column(name, sheet.cells(name), source=sheet.source, lines=sheet.lines)
     missing: float = -1 if column.is_text else torch.nan
     extended = torch.cat([column.values, torch.tensor([missing], dtype=column.values.dtype)])
     return replace(column, values=extended[lines])
@@ -102,19 +115,20 @@ def _lines_of_examples(sheet: Sheet, examples: Attributes) -> Tensor:
     by_position = next((name for name in sheet.header if name.lower() in _BY_POSITION), None)
     keys: list[str]
     if by_file is not None and isinstance(examples.source, ImageFolder):
-        key, files = by_file, examples.source.names(examples.part)
+        parts = [examples.part] if examples.part is not None else ["train", "val", "test"]
+        key, files = by_file, [name for part in parts for name in examples.source.names(part)]
         keys = [files[position] for position in examples.index.tolist()]
     elif by_position is not None:
         key, keys = by_position, [str(position) for position in examples.index.tolist()]
     else:
         expected = "file (as in the data's folder) or index" if isinstance(examples.source, ImageFolder) else "index"
         what = f"whose column says which example a row is; expected one called {expected}, has {named(list(sheet.header))}"
-        raise DataError(f"{sheet.source} has no column {what}", hint=f"index counts the examples of {examples.part} from 0")
+        raise DataError(f"{sheet.source} has no column {what}", hint="index counts the examples of the split from 0")
     places: dict[str, int] = {}
     for row, cell in enumerate(sheet.cells(key)):
         if places.setdefault(cell, row) != row:
             raise DataError(f"{sheet.source}: line {sheet.lines[row]} names {key} {cell} again", hint="one row for each example")
     found = torch.tensor([places.get(each, -1) for each in keys])
     if not len(found) or int(found.max()) < 0:
-        raise DataError(f"{sheet.source} names none of the {examples.part} examples; the first one is {key} {keys[0]}")
+        raise DataError(f"{sheet.source} names none of the {len(keys)} examples; the first one is {key} {keys[0]}")
     return found

@@ -122,6 +122,11 @@ class ImageFolder(DataSource):
             self._spec(root, found.classes, content.pixels), splits["train"], splits["val"], splits["test"], tuple(notes)
         )
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether the folder says itself what is train and what is test. Raises what ``load`` raises."""
+        return len(scan(Path(str(self.root)).expanduser()).parts) > 1
+
     def names(self, part: str) -> list[str]:
         """Returns the file of each example of train, val or test, relative to the folder, with / between its parts.
 

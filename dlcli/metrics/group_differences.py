@@ -13,6 +13,7 @@ from dlcli.contracts import Metric
 from dlcli.metrics.group_rates import Array, Rates
 
 _ROUNDING = 1e-12
+_REACH = 2.5
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ def _bounds(contrasts: _Contrasts, best: int) -> tuple[float | None, float | Non
     if errors[best] == 0:
         return None, None
     value = float(values[best])
-    near = (values + 2 * errors >= value) & (errors > 0)
+    near = (values + _REACH * errors >= value) & (errors > 0)
     studentised = ((drawn - values)[:, near] / errors[near]).max(axis=1)
     low = float((values - np.quantile(studentised, 0.975) * errors)[near].max())
     high = float(np.quantile(drawn[:, best], 0.975))
