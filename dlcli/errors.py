@@ -1,6 +1,7 @@
 """The error tree, and the exit code that each branch ends in.
 
     DlcliError                     1   the task failed
+    ├── GateError                  1   the task is done, and its result trips a --fail-on
     ├── UsageError                 2   something the user typed
     │   └── ConfigError            2   one or more mistakes in the configuration
     ├── DataError                 65   the content of data or of a checkpoint is wrong
@@ -39,6 +40,10 @@ class DlcliError(Exception):
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception's own way calls the constructor with ``args`` alone; trials in other processes send errors home.
         return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class GateError(DlcliError):
+    """The task is done and its result written (and printed, with ``--json``), and metrics trip bounds of ``--fail-on``."""
 
 
 class UsageError(DlcliError):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from dlcli.errors import ConfigError, DlcliError, Interrupted, Terminated, UsageError, did_you_mean, suggestion
+from dlcli.errors import ConfigError, DlcliError, GateError, Interrupted, Terminated, UsageError, did_you_mean, suggestion
 from dlcli.report.text import safe
 
 # Typer brings its own click and exports only the leaves of its error tree; this is the class above typer.BadParameter.
@@ -79,7 +79,7 @@ def _fail(error: DlcliError, argv: Sequence[str]) -> int:
         lines.append(f"try: {safe(error.hint)}")
     lines += [safe(note) for note in getattr(error, "__notes__", [])]
     sys.stderr.write("\n".join(lines) + "\n")
-    if "--json" in argv:
+    if "--json" in argv and not isinstance(error, GateError):  # whose result stands there already
         content = {"code": error.code, "message": error.message, "hint": error.hint}
         sys.stdout.write(json.dumps({"schema": 1, "verb": _verb(argv), "error": content}) + "\n")
         sys.stdout.flush()

@@ -120,7 +120,7 @@ def cross_validate(settings: TrainSettings, run: Run, *, device: torch.device, t
     with talk.progress("folds", folds * repeats) as bar:
         for number, (rest, held) in enumerate(_splits(raw.targets, folds, repeats, seed=_split_seed(settings))):
             job = _fold_job(settings, raw, rest, held, device=device, talk=talk)
-            epochs.append(_fit(job, flag))
+            epochs.append(fit_and_keep_best(job, flag))
             assert job.bundle.test is not None
             own = joined(evaluate(job.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
             pool.add("", held, own, size=len(raw))
@@ -228,7 +228,7 @@ def _fold_job(settings: TrainSettings, raw: RawTable, rest: Tensor, held: Tensor
     return replace(job, plan=replace(job.plan, max_time=None, save_every=None))
 
 
-def _fit(job: Job, flag: StopFlag) -> int:
+def fit_and_keep_best(job: Job, flag: StopFlag) -> int:
     """Trains and leaves the best weights in the model; returns their epoch, from 1."""
     best: dict[str, Tensor] = {}
     epoch = job.plan.epochs

@@ -7,6 +7,8 @@ import time
 from dlcli.commands.attack import build_attack, run_attack
 from dlcli.commands.console import Talk
 from dlcli.commands.evaluate_tables import class_table, decision_table, robust_table, summary_table
+from dlcli.commands.gates import read_gates, stop_at_gates
+from dlcli.commands.groups import group_report, read_groups
 from dlcli.commands.measure import Measured, measured, predictions_csv
 from dlcli.commands.mistakes import mistakes_picture, show_predictions
 from dlcli.commands.robust import robust_metrics
@@ -22,6 +24,7 @@ from dlcli.engine.evaluate import joined
 from dlcli.errors import UsageError
 from dlcli.metrics.accuracy import confusion_matrix
 from dlcli.metrics.calibration import reliability
+from dlcli.metrics.gates import check_gates
 from dlcli.report import plots, terminal
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
@@ -34,6 +37,8 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
     with catching_signals() as flag:
         subject = load_subject(settings, talk, other=settings.data)
         attack = _attack(settings, subject)
+        groups = read_groups(settings, subject)
+        gates = read_gates(settings, subject, groups)
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
             talk.line(f"{len(subject.split)} forward passes; nothing was written")
@@ -46,17 +51,25 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
                 attacked = run_attack(subject, attack, batch_size=settings.batch_size, seed=settings.seed, flag=flag, talk=talk)
                 metrics |= robust_metrics(attacked, classes=len(loaded.model.spec.classes))
             files = _files(run, subject, found)
+            report = None if groups is None else group_report(settings, subject, groups, found, flag=flag, talk=talk)
+            if report is not None:
+                metrics |= report.metrics
+                files["groups"] = run.write("groups.json", report.content)
+            check_gates(gates, metrics)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             _tell(subject, found, metrics, settings, talk)
             if attack is not None:
                 name = invocation.choices.get("attack", "the attack")
                 talk.show(robust_table(name, loaded.model.spec.classes, metrics, split=settings.split))
+            if report is not None:
+                talk.show(report.tables)
             talk.line(f"evaluate run: {run.path} · {result.seconds:.1f} s")
             if loaded.model.spec.kind == "image":
                 talk.next_commands(
                     ("dl attack fgsm", "how little must change to fool it"), ("dl explain gradcam", "where it looks")
                 )
-            return result
+        stop_at_gates(gates, metrics)
+        return result
 
 
 def _attack(settings: EvaluateSettings, subject: Subject) -> Attack | None:

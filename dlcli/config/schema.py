@@ -155,10 +155,22 @@ class UseSettings(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateSettings(UseSettings):
-    """The root of ``dl evaluate``: of the model's own data, or of other ``data``; also under an ``attack``."""
+    """The root of ``dl evaluate``: of the model's own data, or of other ``data``; also under an ``attack``.
+
+    ``groups`` names the columns whose groups are compared, ``without_groups`` trains a second model that does not read them, and
+    ``fail_on`` bounds metrics; see :mod:`dlcli.data.groups` and :mod:`dlcli.metrics.gates` for what they may hold.
+    """
 
     data: Node | None = None
     attack: Node | None = None
+    groups: str | None = None
+    without_groups: bool = False
+    fail_on: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.without_groups and self.groups is None:
+            raise ValueError("without_groups leaves the columns of groups out of the model: groups=… names them")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from dlcli.data.memory import stratified_holdout
 from dlcli.data.published_table import read_published
 from dlcli.data.raw_table import RawTable, raw_table
 from dlcli.data.splits import check_val_size
-from dlcli.data.table import bundle_of
+from dlcli.data.table import Parts, bundle_of
 
 TRAIN_SIZE = 32_561
 HEADER = (
@@ -85,8 +85,13 @@ class Adult(DataSource):
     def load(self) -> DataBundle:
         """Reads both files. Raises StorageError (missing), DataError (not the published ones) or UsageError (``drop``)."""
         raw = self.raw()
+        parts = self.parts(raw)
+        return bundle_of(raw, parts.train, parts.val, parts.test, name="adult")
+
+    def parts(self, raw: RawTable) -> Parts:
+        """Returns which rows of both files are train, val and test."""
         holdout = stratified_holdout(raw.targets[:TRAIN_SIZE], self.val_size, seed=self.split_seed)
-        return bundle_of(raw, holdout.rest, holdout.held, torch.arange(TRAIN_SIZE, len(raw)), name="adult")
+        return Parts(holdout.rest, val=holdout.held, test=torch.arange(TRAIN_SIZE, len(raw)))
 
     def raw(self) -> RawTable:
         """Reads both files, adult.data first. Raises what ``load`` raises."""

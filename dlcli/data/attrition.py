@@ -9,7 +9,7 @@ from pathlib import Path
 from dlcli.contracts import DataBundle, DataSource
 from dlcli.data.csv import read_csv
 from dlcli.data.raw_table import RawTable, raw_table
-from dlcli.data.table import bundle_of, check_shares, split_rows
+from dlcli.data.table import Parts, bundle_of, check_shares, split_rows
 
 SHIPPED = Path(__file__).parent.parent / "assets" / "attrition" / "attrition.csv"
 
@@ -55,8 +55,12 @@ class Attrition(DataSource):
     def load(self) -> DataBundle:
         """Reads and splits the shipped file. Raises UsageError where ``drop`` names no column."""
         raw = self.raw()
-        parts = split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
+        parts = self.parts(raw)
         return bundle_of(raw, parts.train, parts.val, parts.test, name="attrition")
+
+    def parts(self, raw: RawTable) -> Parts:
+        """Returns which rows of the whole table are train, val and test."""
+        return split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
 
     def raw(self) -> RawTable:
         """Reads the shipped file."""

@@ -8,7 +8,7 @@ import torch
 
 from dlcli.contracts import DataBundle, DataSource
 from dlcli.data.raw_table import RawTable, numeric_table
-from dlcli.data.table import bundle_of, check_shares, split_rows
+from dlcli.data.table import Parts, bundle_of, check_shares, split_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,12 @@ class BreastCancer(DataSource):
     def load(self) -> DataBundle:
         """Reads the set from the installed scikit-learn and splits it, stratified."""
         raw = self.raw()
-        parts = split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
+        parts = self.parts(raw)
         return bundle_of(raw, parts.train, parts.val, parts.test, name="breast_cancer")
+
+    def parts(self, raw: RawTable) -> Parts:
+        """Returns which rows of the whole table are train, val and test."""
+        return split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
 
     def raw(self) -> RawTable:
         """Reads the set from the installed scikit-learn."""

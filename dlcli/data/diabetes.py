@@ -11,7 +11,7 @@ from dlcli.data.csv import Sheet
 from dlcli.data.fetchable import Published, Remote
 from dlcli.data.published_table import read_published
 from dlcli.data.raw_table import RawTable, raw_table
-from dlcli.data.table import bundle_of, check_shares, split_rows
+from dlcli.data.table import Parts, bundle_of, check_shares, split_rows
 
 # Weka's short names, said in full; units as in the file's own description.
 NAMES = {
@@ -71,8 +71,12 @@ class Diabetes(DataSource):
     def load(self) -> DataBundle:
         """Reads and splits the file. Raises StorageError (missing) or DataError (not the published one)."""
         raw = self.raw()
-        parts = split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
+        parts = self.parts(raw)
         return bundle_of(raw, parts.train, parts.val, parts.test, name="diabetes")
+
+    def parts(self, raw: RawTable) -> Parts:
+        """Returns which rows of the whole table are train, val and test."""
+        return split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
 
     def raw(self) -> RawTable:
         """Reads the file. Raises StorageError or DataError."""

@@ -122,6 +122,28 @@ class ImageFolder(DataSource):
             self._spec(root, found.classes, content.pixels), splits["train"], splits["val"], splits["test"], tuple(notes)
         )
 
+    @property
+    def has_parts(self) -> bool:
+        """Whether the folder says itself what is train and what is test. Raises what ``load`` raises."""
+        return len(scan(Path(str(self.root)).expanduser()).parts) > 1
+
+    def names(self, part: str) -> list[str]:
+        """Returns the file of each example of train, val or test, relative to the folder, with / between its parts.
+
+        Raises what ``load`` raises.
+        """
+        root = Path(str(self.root)).expanduser()
+        found = scan(root)
+        groups = copies(found.files)
+        rows = self._parts(found, torch.arange(len(found.files)) if groups is None else groups)[part]
+        if self.skip_unreadable:
+            reader = Reader(found.files, self.size, self.channels)
+            broken = [start + at for start in range(0, len(rows), SAMPLE) for at in _broken(reader, rows[start : start + SAMPLE])]
+            good = torch.ones(len(rows), dtype=torch.bool)
+            good[broken] = False
+            rows = rows[good]
+        return [Path(found.files.name(row)).as_posix() for row in rows.tolist()]
+
     def _parts(self, found: Found, groups: Tensor) -> dict[str, Tensor]:
         """The rows of train, val and test: what the folder says, and what is missing held back from train."""
         given = dict(found.parts)
@@ -238,6 +260,11 @@ def _statistics(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
         mean.append(float((shares * levels).sum()))
         std.append(max(float((shares * (levels - mean[-1]) ** 2).sum().sqrt()), 1 / 255))
     return tuple(mean), tuple(std)
+
+
+def _broken(reader: Reader, rows: Tensor) -> list[int]:
+    """Positions in ``rows`` of the files that are no image."""
+    return [at for at, _ in reader.read(rows, 1.0).errors]
 
 
 def _refuse_lone_images(found: Found, groups: Tensor) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from dlcli.contracts import DataBundle, DataSource
 from dlcli.data.raw_table import RawTable, numeric_table
-from dlcli.data.table import bundle_of, check_shares, split_rows
+from dlcli.data.table import Parts, bundle_of, check_shares, split_rows
 from dlcli.randomness import SampleKeys
 
 _FEWEST = 20
@@ -49,8 +49,12 @@ class Moons(DataSource):
     def load(self) -> DataBundle:
         """Draws the points and splits them, stratified."""
         raw = self.raw()
-        parts = split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
+        parts = self.parts(raw)
         return bundle_of(raw, parts.train, parts.val, parts.test, name="moons")
+
+    def parts(self, raw: RawTable) -> Parts:
+        """Returns which points are train, val and test."""
+        return split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
 
     def raw(self) -> RawTable:
         """Draws the points."""

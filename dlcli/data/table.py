@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from dlcli.contracts import DataBundle, DataSource
 from dlcli.data.csv import read_csv
 from dlcli.data.encoding import Encoding, fit_encoding, missing_note
 from dlcli.data.memory import MemorySplit, stratified_holdout
-from dlcli.data.raw_table import RawTable, raw_table
+from dlcli.data.raw_table import RawTable, TableSource, raw_table
 from dlcli.errors import DataError, UsageError
 
 FEWEST_ROWS = 10
@@ -27,6 +28,14 @@ class Parts:
     train: Tensor
     val: Tensor | None
     test: Tensor | None
+
+
+@runtime_checkable
+class SplitTable(TableSource, Protocol):
+    """A table of which it is known where the rows of each part come from: what a model does not read of them is found there."""
+
+    def parts(self, raw: RawTable) -> Parts:
+        """Returns which rows are train, val and test; example i of a part is the row at its position i."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +75,12 @@ class Table(DataSource):
     def load(self) -> DataBundle:
         """Reads, checks and splits the file. Raises DataError (content), StorageError (missing) or UsageError (names)."""
         raw = self.raw()
-        parts = split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
+        parts = self.parts(raw)
         return bundle_of(raw, parts.train, parts.val, parts.test, name=_name(Path(str(self.path))))
+
+    def parts(self, raw: RawTable) -> Parts:
+        """Returns which rows of the whole table are train, val and test."""
+        return split_rows(raw.targets, self.val_share, self.test_share, seed=self.split_seed)
 
     def raw(self) -> RawTable:
         """Reads and checks the file; nothing is split or measured."""
