@@ -80,13 +80,22 @@ def read_run(path: Path) -> RunInfo:
     return RunInfo(path, "interrupted", information)
 
 
-def list_runs(root: Path | None = None, *, verbs: tuple[str, ...] | None = None) -> Iterator[RunInfo]:
-    """Yields every run below ``root``, newest first."""
+def list_runs(root: Path | None = None, *, verbs: tuple[str, ...] | None = None, named: str | None = None) -> Iterator[RunInfo]:
+    """Yields every run below ``root``, newest first.
+
+    Args:
+        verbs: only those that lie in the folders of these verbs.
+        named: only the one with this id.
+    """
     base = root or runs_root()
     folders = [
         path
         for path in base.glob("*/*/*")
-        if path.parent.parent.name != "sweeps" and not path.name.startswith(".") and path.is_dir() and not path.is_symlink()
+        if named in {None, path.name}
+        and path.parent.parent.name != "sweeps"
+        and not path.name.startswith(".")
+        and path.is_dir()
+        and not path.is_symlink()
     ]
     for path in sorted(folders, key=lambda path: path.name, reverse=True):
         if verbs is None or path.parent.parent.name in verbs:
@@ -108,7 +117,7 @@ def find_model(reference: str) -> RunInfo | None:
         if newest is None:
             raise UsageError(f"no finished run with a model in {runs_root()}", hint=f"dl train mnist, or --run {BUILTIN}")
         return newest
-    return _model_of(_find(reference, prefer=lambda run: run.holds_model), seen=frozenset())
+    return _model_of(find_run(reference, prefer=lambda run: run.holds_model), seen=frozenset())
 
 
 def default_model() -> tuple[RunInfo | None, bool]:
@@ -120,15 +129,18 @@ def default_model() -> tuple[RunInfo | None, bool]:
 def find_unfinished(verb: str, reference: str | None) -> RunInfo:
     """Returns the run that ``--resume [RUN]`` continues; without a reference the newest unfinished one. Raises UsageError."""
     if reference is not None and reference != "latest":
-        return _find(reference, prefer=lambda run: run.verb == verb and run.state in {"interrupted", "failed"})
+        return find_run(reference, prefer=lambda run: run.verb == verb and run.state in {"interrupted", "failed"})
     for run in list_runs(verbs=(verb,)):
         if run.state in {"interrupted", "failed"} and not run.is_study:
             return run
     raise UsageError(f"no unfinished {verb} run in {runs_root()}", hint="dl runs shows what is there")
 
 
-def _find(reference: str, *, prefer: Callable[[RunInfo], bool]) -> RunInfo:
-    """The run at a path, with an id that starts so, or of a name: the newest that is preferred, else the newest finished one."""
+def find_run(reference: str, *, prefer: Callable[[RunInfo], bool] = lambda run: run.holds_model) -> RunInfo:
+    """Returns the run at a path, with an id that starts so, or of a name: the newest preferred one, else the newest finished one.
+
+    Raises UsageError where nothing or more than one fits.
+    """
     path = Path(reference)
     with contextlib.suppress(OSError, ValueError):  # too long for a path, or not one at all
         if path.is_dir() and (path / "run.json").exists():
@@ -164,7 +176,7 @@ def _model_of(run: RunInfo, *, seen: frozenset[str]) -> RunInfo | None:
     parent = str(run.information.get("parent"))
     if parent == BUILTIN:
         return None
-    for candidate in list_runs(run.path.parent.parent.parent):
-        if candidate.id == parent and candidate.id not in seen:
+    for candidate in list_runs(run.path.parent.parent.parent, named=parent):
+        if candidate.id not in seen:
             return _model_of(candidate, seen=seen | {run.id})
     raise UsageError(f"run {run.id} has parent '{parent}', which is not there any more", hint="dl runs shows what is there")

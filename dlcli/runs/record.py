@@ -138,10 +138,11 @@ def read_result(folder: Path) -> Result:
 
 def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
     """One metric as it was written. Raises KeyError, TypeError or ValueError on anything else."""
-    for name in ("value", "low", "high", "n"):
-        if entry[name] is not None and not math.isfinite(entry[name]):
-            raise ValueError(f"{name}={entry[name]}")
-    return {name: entry[name] for name in ("value", "low", "high", "n", "method")}
+    value, low, high, n = entry["value"], entry["low"], entry["high"], entry["n"]
+    for number in (value, low, high, n):
+        if number is not None and not math.isfinite(number):
+            raise ValueError(f"the number {number}")
+    return {"value": value, "low": low, "high": high, "n": n, "method": entry["method"]}
 
 
 def _git_commit() -> str | None:

@@ -61,3 +61,68 @@ def test_ids_are_never_cut(dl, runs, monkeypatch):
     monkeypatch.setenv("COLUMNS", "60")
     ids = [path.parent.name for path in runs.glob("train/*/*/run.json")]
     assert [name for name in ids if name not in dl("runs").out] == []
+
+
+def test_a_run_is_shown_with_its_command_settings_figures_and_files(dl, runs):
+    answer = dl("runs", "show", "flat")
+    assert answer.code == 0, answer.err
+    for words in ("repeat   dl train digits", "default 20", "n = 270, wilson", "plots/curves.png", "torch ", "digest "):
+        assert words in answer.out
+
+
+def test_two_runs_are_compared_in_words_and_as_json(dl, runs):
+    answer = dl("runs", "diff", "digits", "flat")
+    assert answer.code == 0, answer.err
+    assert "only model (SmallCNN → MLP) differs, with its settings: test accuracy" in answer.out
+    items = json.loads(dl("runs", "diff", "digits", "flat", "--json").out)["items"]
+    assert {item["kind"] for item in items} == {"run", "change", "metric", "conclusion"}
+
+
+def test_the_best_runs_are_ranked(dl, runs):
+    lines = dl("runs", "best").out.splitlines()
+    assert lines[:2] == ["test/accuracy, higher is better", "on digits"]
+    assert lines[2].endswith("best")
+    items = json.loads(dl("runs", "best", "nll", "--json", "--name", "flat").out)["items"]
+    assert [(item["metric"], item["name"], item["rank"]) for item in items] == [("test/nll", "flat", 1)]
+
+
+def test_the_word_list_and_the_filters_choose_what_is_listed(dl, runs):
+    assert dl("runs", "list").out == dl("runs").out
+    assert json.loads(dl("runs", "list", "attack", "--json").out)["items"] == []
+    assert [item["name"] for item in json.loads(dl("runs", "--name", "flat", "--json").out)["items"]] == ["flat"]
+    assert "no attack runs in" in dl("runs", "--verb", "attack").err
+
+
+def test_no_action_loads_torch(python, runs):
+    code = "import sys; from dlcli.cli.answer import exit_code_of as dl; dl(sys.argv[1:]); print('torch' in sys.modules)"
+    for words in (["runs"], ["runs", "show", "digits"], ["runs", "diff", "digits", "flat"], ["runs", "best"]):
+        answer = python(code, *words, DL_RUNS=str(runs))
+        assert answer.out.splitlines()[-1] == "False", answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["show"], 2, "dl runs show RUN: expected 1 word, got none"),
+        (["show", "nothing"], 2, "there is no run 'nothing'"),
+        (["show", "2"], 2, "'2' fits 2 runs"),
+        (["show", "a/b"], 2, "there is no run folder at 'a/b'"),
+        (["show", "builtin:mnist"], 2, "is a model, not a run"),
+        (["diff", "digits"], 2, "dl runs diff A B: expected 2 words, got 1: digits"),
+        (["diff", "digits", "flat", "x"], 2, "expected 2 words, got 3"),
+        (["diff", "digits", "digits"], 2, "both words name the run"),
+        (["diff", "digits", "flta"], 2, "did you mean 'flat'?"),
+        (["best", "acuracy"], 2, "did you mean 'accuracy'"),
+        (["best", "--verb", "trian"], 2, "did you mean 'train'?"),
+        (["shwo", "digits"], 2, "did you mean 'show'?"),
+        (["train", "evaluate"], 2, "expected at most 1, got 2"),
+        (["show", "digits", "--verb", "train"], 2, "--verb is for list and best"),
+    ],
+)
+def test_what_is_typed_wrong_is_said_in_one_line(words, code, said, dl, runs):
+    answer = dl("runs", *words)
+    assert answer.code == code
+    first, *rest = answer.err.splitlines()
+    assert first.startswith("error: ")
+    assert said in first
+    assert len(rest) <= 1
