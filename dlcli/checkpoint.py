@@ -74,15 +74,10 @@ def pack(checkpoint: Checkpoint) -> dict[str, bytes]:
         if tensors is not None:
             own = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
             files[name] = safetensors.torch.save(own)
-    preprocessing = checkpoint.preprocessing
     state = {
         "schema": SCHEMA,
         "spec": checkpoint.spec.to_dict(),
-        "preprocessing": {
-            "shape": list(preprocessing.shape),
-            "mean": list(preprocessing.mean),
-            "std": list(preprocessing.std),
-        },
+        "preprocessing": _preprocessing_to_dict(checkpoint.preprocessing),
         "model": dict(checkpoint.node),
         "optimizer": dict(checkpoint.optimizer_numbers),
         "progress": dict(checkpoint.progress),
@@ -108,9 +103,7 @@ def unpack(files: Mapping[str, bytes], *, source: str) -> Checkpoint:
     _check_schema(state, source)
     tensors = {kind: _tensors(files[name], f"{source}/{name}") for kind, name in _TENSOR_FILES.items() if name in files}
     try:
-        spec, shown = DataSpec.from_dict(state["spec"]), state["preprocessing"]
-        mean, std = (tuple(map(float, shown[name])) for name in ("mean", "std"))
-        preprocessing = Preprocessing(tuple(map(int, shown["shape"])), mean, std)
+        spec, preprocessing = DataSpec.from_dict(state["spec"]), _preprocessing_of(state["preprocessing"])
         _check_sizes(spec)
         _check_sizes(preprocessing)
         return Checkpoint(
@@ -212,6 +205,24 @@ def _laid_out(value: Tensor | Number, parameter: Tensor) -> Tensor | Number:
     if value.shape != parameter.shape:
         return value.clone()
     return torch.empty_like(parameter, dtype=value.dtype, device=value.device, requires_grad=False).copy_(value)
+
+
+def _preprocessing_to_dict(preprocessing: Preprocessing) -> dict[str, Any]:
+    """Plain data; what is as in checkpoints before there was a choice is left out, so that their bytes stay the same."""
+    shown: dict[str, Any] = {name: list(getattr(preprocessing, name)) for name in ("shape", "mean", "std")}
+    if preprocessing.resize is not None:
+        shown["resize"] = preprocessing.resize
+    if preprocessing.interpolation != "bilinear":
+        shown["interpolation"] = preprocessing.interpolation
+    return shown
+
+
+def _preprocessing_of(shown: Mapping[str, Any]) -> Preprocessing:
+    """The reverse. Raises KeyError, TypeError or ValueError on anything else."""
+    mean, std = (tuple(map(float, shown[name])) for name in ("mean", "std"))
+    resize = None if shown.get("resize") is None else int(shown["resize"])
+    interpolation = str(shown.get("interpolation", "bilinear"))
+    return Preprocessing(tuple(map(int, shown["shape"])), mean, std, resize=resize, interpolation=interpolation)
 
 
 def _check_sizes(values: DataSpec | Preprocessing) -> None:

@@ -14,20 +14,54 @@ from torch import Tensor, nn
 
 from dlcli.contracts import DataSpec
 
+INTERPOLATIONS = ("bilinear", "bicubic")
+
 
 @dataclass(frozen=True)
 class Preprocessing:
     """How raw inputs become what a network was trained on; it goes where the weights go.
 
     Args:
-        shape: of one example as the network sees it; images of another height or width are resized (bilinear,
-            antialiased), one channel is repeated where the network wants more.
+        shape: of one example as the network sees it; one channel is repeated where the network wants more.
         mean, std: per channel or column, in raw units.
+        resize: None stretches images of another height or width to ``shape``. A number of pixels is what their shorter side
+            is brought to, always, before the middle of ``shape`` is cut out, as published ImageNet weights want it.
+        interpolation: "bilinear" or "bicubic", both antialiased.
+
+    Raises:
+        ValueError: there is no such interpolation, or less would be left than is cut out.
     """
 
     shape: tuple[int, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize: int | None = None
+    interpolation: str = "bilinear"
+
+    def __post_init__(self) -> None:
+        if self.interpolation not in INTERPOLATIONS:
+            raise ValueError(f"interpolation must be one of {', '.join(INTERPOLATIONS)}, got {self.interpolation!r}")
+        if self.resize is not None and (len(self.shape) != 3 or self.resize < max(self.shape[1:])):
+            raise ValueError(f"resize must be at least the sides of {self.shape}, got {self.resize}")
+
+    def fit(self, images: Tensor) -> Tensor:
+        """Returns images (N, C, H, W) in [0, 1] with the height and width that the network sees, still in [0, 1]."""
+        height, width = self.shape[1:]
+        if self.resize is None:
+            return self._scaled(images, (height, width))
+        own = images.shape[2:]
+        short = min(own)
+        images = self._scaled(images, (self.resize * own[0] // short, self.resize * own[1] // short))
+        # Rounded half to even, as torchvision's CenterCrop does.
+        top, left = round((images.shape[2] - height) / 2), round((images.shape[3] - width) / 2)
+        return images[:, :, top : top + height, left : left + width]
+
+    def _scaled(self, images: Tensor, size: tuple[int, int]) -> Tensor:
+        if tuple(images.shape[2:]) == size:
+            return images
+        scaled = nn.functional.interpolate(images, size=size, mode=self.interpolation, antialias=True)
+        # Bicubic weights are partly negative, so edges overshoot.
+        return scaled.clamp(0, 1) if self.interpolation == "bicubic" else scaled
 
     @classmethod
     def of(cls, spec: DataSpec) -> Preprocessing:
@@ -60,9 +94,8 @@ class Classifier(nn.Module):
             # A missing number becomes the mean of train, a missing category the code of an unknown one: both are 0 by now.
             return self.net(standardised.masked_fill(standardised.isnan(), 0.0))  # type: ignore[no-any-return]
         if inputs.ndim == 4:
-            channels, *size = self.preprocessing.shape
-            if list(inputs.shape[2:]) != size:
-                inputs = nn.functional.interpolate(inputs, size=size, mode="bilinear", antialias=True)
+            channels = self.preprocessing.shape[0]
+            inputs = self.preprocessing.fit(inputs)
             if inputs.shape[1] == 1 and channels != 1:
                 inputs = inputs.expand(-1, channels, -1, -1)
         return self.net((inputs - self.mean) / self.std)  # type: ignore[no-any-return]

@@ -296,3 +296,15 @@ def test_the_state_of_other_parameters_is_refused() -> None:
     stray: dict[str, Tensor] = {"head.weight/momentum_buffer": torch.zeros(1)}
     with pytest.raises(DataError, match=r"here: the optimizer's state names 'head\.weight'"):
         load_optimizer(optimizer, OptimizerState(stray), source="here")
+
+
+def test_a_published_preprocessing_comes_back_and_an_ordinary_one_takes_no_more_bytes_than_before() -> None:
+    own = Preprocessing((1, 2, 2), (0.1,), (0.3,), resize=3, interpolation="bicubic")
+    assert unpack(pack(checkpoint(preprocessing=own)), source="here").preprocessing == own
+    assert set(json.loads(pack(checkpoint())["state.json"])["preprocessing"]) == {"shape", "mean", "std"}
+
+
+@pytest.mark.parametrize("change", [{"interpolation": "nearest"}, {"resize": 1}, {"resize": "x"}])
+def test_an_impossible_preprocessing_in_a_checkpoint_is_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="lacks or garbles"):
+        unpack(with_state(lambda state: state["preprocessing"].update(change)), source="here")

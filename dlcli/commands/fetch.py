@@ -1,9 +1,12 @@
-"""``dl fetch``: published data sets, brought ahead of time. What can be fetched is what the classes of the data YAMLs say."""
+"""``dl fetch``: published data sets and weights, brought ahead of time.
+
+Which data sets there are is what the classes of the data YAMLs say; weights are those of ``pretrained:NAME``.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +14,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dlcli.commands.console import Talk
+from dlcli.commands.pretrained import fetch_weights
 from dlcli.config.build import resolve
 from dlcli.config.catalog import entries, read_yaml
 from dlcli.data.fetchable import Published, Remote, digest_of, readable
 from dlcli.data.places import is_here, own_folder, ways
 from dlcli.errors import Interrupted, Terminated, UsageError, nearest, suggestion
+from dlcli.models.pretrained import PREFIX, Pretrained, describe, pretrained_names
 from dlcli.runs.download import download, keep_contents
 
 
@@ -65,10 +70,10 @@ def listing(*, to: str | None = None, config_dir: str | None = None) -> list[dic
 
 
 def fetch(names: Sequence[str], *, to: str | None = None, config_dir: str | None = None, talk: Talk) -> list[Fetched]:
-    """Brings the named data sets, each into a folder of its own name.
+    """Brings the named data sets, each into a folder of its own name, and the weights of named networks.
 
     Args:
-        to: the folder above these; None means ``$DL_DATA``, else the user cache.
+        to: of data sets: the folder above these; None means ``$DL_DATA``, else the user cache.
 
     Raises:
         UsageError: a name is unknown; then nothing is fetched.
@@ -77,17 +82,34 @@ def fetch(names: Sequence[str], *, to: str | None = None, config_dir: str | None
         Interrupted: a signal; what came is kept.
     """
     known = published_sets(config_dir=config_dir)
-    for name in names:
-        if name not in known:
-            near = nearest(name, known)
-            hint = f"dl fetch {near[0]}" if near else "dl fetch --list"
-            raise UsageError(f"there is no data set '{name}'{suggestion(near)}", hint=hint)
-    done = [_fetch(name, known[name], to=to, talk=talk) for name in dict.fromkeys(names)]
+    weights = {name: _weights_of(name, known, to=to) for name in names if name not in known}
+    done = [
+        _fetch_weights(weights[name], talk) if name in weights else _fetch(name, known[name], to=to, talk=talk)
+        for name in dict.fromkeys(names)
+    ]
     place = f"DL_DATA={to} " if to is not None else ""
     trained = [one.name for one in done if one.state != "nothing" and one.name in entries("experiment", user=config_dir)]
     if trained:
         talk.next_commands(*((f"{place}dl train {name}", f"train on {name}") for name in trained))
     return done
+
+
+def _weights_of(name: str, known: Mapping[str, Any], *, to: str | None) -> Pretrained:
+    """What is published as the weights of a network. Raises UsageError where no data set and no network has this name."""
+    short = name.removeprefix(PREFIX)
+    if short == name and "/" not in name and name not in (names := pretrained_names()):
+        near = nearest(name, [*known, *names])
+        hint = f"dl fetch {near[0]}" if near else "dl fetch --list"
+        raise UsageError(f"there is no data set '{name}', nor a pretrained network{suggestion(near)}", hint=hint)
+    published = describe(short)
+    if to is not None:
+        raise UsageError(f"--to {to} is for data sets; weights go to the cache", hint=f"dl fetch {name}")
+    return published
+
+
+def _fetch_weights(published: Pretrained, talk: Talk) -> Fetched:
+    state, folder, size = fetch_weights(published, talk)
+    return Fetched(published.reference, state, folder, size)
 
 
 def _fetch(name: str, published: Published | None, *, to: str | None, talk: Talk) -> Fetched:

@@ -36,9 +36,9 @@ class Loaded:
 
     Args:
         model: on the device, in evaluation mode.
-        reference: what goes into ``parent``: the run's id, or ``builtin:mnist``.
-        name: the name of the model's run, or ``builtin-mnist``.
-        data: the node of the data that it was trained on.
+        reference: what goes into ``parent``: the run's id, ``builtin:mnist``, or ``pretrained:NAME``.
+        name: the name of the model's run, ``builtin-mnist``, or ``pretrained-NAME``.
+        data: the node of the data that it was trained on; empty for ``pretrained:NAME``, whose data are not here.
     """
 
     model: Classifier
@@ -57,6 +57,7 @@ def load_model(reference: str | None, *, which: str, device: torch.device, talk:
     Raises:
         UsageError: nothing or more than one fits. DataError: no checkpoint verifies, or it names code that may not be built.
     """
+    run: RunInfo | str | None
     if reference is None:
         run, shipped = default_model()
         if shipped:
@@ -65,10 +66,14 @@ def load_model(reference: str | None, *, which: str, device: torch.device, talk:
         run = find_model(reference)
     if not which.isdecimal() and which not in {"best", "last"}:
         raise UsageError(f"--checkpoint {which}: expected best, last or a step number{did_you_mean(which, ['best', 'last'])}")
-    if run is None:
+    if run is None or isinstance(run, str):
         if which.isdecimal():
-            raise UsageError(f"--checkpoint {which}: {BUILTIN} has one checkpoint", hint="leave out --checkpoint")
-        return _load_builtin(device)
+            raise UsageError(f"--checkpoint {which}: {run or BUILTIN} has one checkpoint", hint="leave out --checkpoint")
+        if run is None:
+            return _load_builtin(device)
+        from dlcli.commands.pretrained import load_pretrained  # it needs this module
+
+        return load_pretrained(run, device=device, talk=talk)
     checkpoint, name = _chosen_checkpoint(run, which, talk)
     talk.line(f"model: {run.verb} {run.name} {run.id} · {name}")
     config = _stored_config(run)
@@ -109,7 +114,10 @@ def load_weights(model: Classifier, weights: Mapping[str, Tensor], *, source: st
     ]
     if wrong:
         raise DataError(f"{source}: weights do not fit the network: {'; '.join(wrong[:5])}")
-    model.load_state_dict(dict(weights))
+    # Not load_state_dict: some of torchvision's networks ask it for a version that only pickled state dicts carry.
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(weights[name])
 
 
 def refuse_other_data(bundle: DataBundle, trained: Checkpoint, *, source: str) -> None:

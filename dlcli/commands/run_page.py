@@ -28,9 +28,9 @@ def find_any(reference: str) -> RunInfo | Path:
     if reference.startswith(_SHIPPED):
         raise UsageError(f"{reference} is a model, not a run", hint=f"dl evaluate --run {reference}")
     if reference == "latest":
-        run = find_model("latest")
-        assert run is not None
-        return run
+        newest = find_model("latest")
+        assert isinstance(newest, RunInfo)
+        return newest
     sweeps = [path for path in _sweeps() if path.name == reference]
     if sweeps:
         return sweeps[0]

@@ -17,6 +17,7 @@ from dlcli.contracts import Split
 from dlcli.data.memory import MemorySplit
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.errors import UsageError
+from dlcli.models.pretrained import PREFIX, describe
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ def load_subject(settings: UseSettings, talk: Talk, *, other: Mapping[str, Any] 
         other: the node of other data with the model's classes; None for its own.
     """
     device = choose_device(settings.device)
+    if other is None and (settings.run or "").startswith(PREFIX):
+        raise _without_data(describe(str(settings.run).removeprefix(PREFIX)).reference)
     loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
     if other is None:
         name, split = loaded.model.spec.name, _own_split(loaded, settings)
@@ -54,16 +57,22 @@ def load_subject(settings: UseSettings, talk: Talk, *, other: Mapping[str, Any] 
 
 def _warn_of_known_rows(split: Split, loaded: Loaded, talk: Talk) -> None:
     """Says how many rows of another table the model was trained on: they make its figures look better than they are."""
-    if isinstance(split, MemorySplit) and split.inputs.ndim == 2:
+    if loaded.data and isinstance(split, MemorySplit) and split.inputs.ndim == 2:
         train = data_source(loaded.data, source=loaded.reference).load().train
         if count := seen_in_training(split.inputs, train):
             talk.warn(f"{count} of {len(split)} rows are among those that the model was trained on, all cells alike")
 
 
 def _own_split(loaded: Loaded, settings: UseSettings) -> Split:
+    if not loaded.data:
+        raise _without_data(loaded.reference)
     bundle = data_source(loaded.data, source=loaded.reference, workers=settings.workers).load()
     refuse_other_data(bundle, loaded.checkpoint, source=loaded.reference)
     split: Split | None = getattr(bundle, settings.split)
     if split is None:
         raise UsageError(f"{bundle.spec.name} has no {settings.split} data", hint="--split train")
     return split
+
+
+def _without_data(reference: str) -> UsageError:
+    return UsageError(f"{reference} brings no data of its own", hint=f"dl evaluate --run {reference} --data DIR, or dl predict")

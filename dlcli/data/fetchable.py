@@ -24,8 +24,8 @@ class Remote:
         name: where it is kept, relative to the data set's folder, with "/" between folders; as published.
         urls: where it can be had, http or https, the first one preferred.
         size: bytes.
-        sha256, md5: digests of the whole file as published, in lower-case hexadecimal; at least one. Where both are
-            there, sha256 is checked.
+        sha256, md5: digests of the whole file as published, in lower-case hexadecimal. Where both are there, sha256 is checked.
+        sha256_start: the first digits of sha256, eight or more, where only these are published. At least one of the three.
         contents: of an archive that is unpacked: the files that are kept of it, by their names in it, which are also where
             they are kept, and the digest of each (sha256 or md5, told by its length). The archive itself is then not
             kept. Empty: the file is kept as it is.
@@ -41,6 +41,7 @@ class Remote:
     size: int
     sha256: str | None = None
     md5: str | None = None
+    sha256_start: str | None = None
     contents: Mapping[str, str] = field(default_factory=dict)
     unpacked: str | None = None
 
@@ -52,7 +53,9 @@ class Remote:
             raise ValueError(f"urls must be one or more of http or https, got {self.urls}")
         if self.size < 1:
             raise ValueError(f"size must be a number of bytes of at least 1, got {self.size}")
-        if not self.sha256 and not self.md5:
+        if self.sha256_start is not None and not re.fullmatch("[0-9a-f]{8,31}", self.sha256_start):
+            raise ValueError(f"sha256_start must be 8 to 31 lower-case hexadecimal digits, got {self.sha256_start!r}")
+        if not self.sha256 and not self.md5 and not self.sha256_start:
             raise ValueError(f"sha256 or md5 must be given for {self.name}: what is fetched is checked")
         digests = [("sha256", self.sha256), ("md5", self.md5), ("unpacked", self.unpacked)]
         for kind, digest in (*digests, *(("contents", one) for one in self.contents.values())):
@@ -64,7 +67,7 @@ class Remote:
     @property
     def digest(self) -> str:
         """The digest to check, sha256 where it is known."""
-        return self.sha256 or str(self.md5)
+        return self.sha256 or self.md5 or str(self.sha256_start)
 
     @property
     def kept(self) -> Mapping[str, str]:
@@ -102,21 +105,23 @@ def stays_inside(name: str) -> bool:
 
 
 def digest_of(content: Path | bytes | bytearray, *, like: str) -> str:
-    """Returns the digest of a file or of bytes, of the kind that ``like`` is: sha256 (64 digits) or md5 (32). Raises OSError."""
+    """Returns the digest of a file or of bytes, of the kind and length that ``like`` is. Raises OSError.
+
+    64 digits are sha256, 32 are md5, fewer are the beginning of sha256.
+    """
     running = hasher(like)
     if not isinstance(content, Path):
         running.update(content)
-        return running.hexdigest()
+        return running.hexdigest()[: len(like)]
     with content.open("rb") as file:
         while chunk := file.read(_CHUNK):
             running.update(chunk)
-    return running.hexdigest()
+    return running.hexdigest()[: len(like)]
 
 
 def hasher(like: str) -> hashlib._Hash:
     """Returns a running digest of the kind that ``like`` is. MD5 finds damage here; it is no proof against an attacker."""
-    kind = next(kind for kind, digits in _DIGITS.items() if digits == len(like))
-    return hashlib.new(kind, usedforsecurity=False)
+    return hashlib.new("md5" if len(like) == _DIGITS["md5"] else "sha256", usedforsecurity=False)
 
 
 def readable(size: int) -> str:

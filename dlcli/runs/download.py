@@ -72,6 +72,22 @@ def download(remote: Remote, goal: Path, *, hint: str, advance: Callable[[int], 
         platform.sync_folder(goal.parent)
 
 
+def published_size(url: str) -> int:
+    """Returns how many bytes an address has. Raises StorageError, within seconds, where it cannot be reached or does not say."""
+    host = urlsplit(url).hostname
+    try:
+        with _answer(url, 0, REACH_SECONDS) as response:
+            length = str(response.headers.get("Content-Length"))
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise StorageError(f"{host}: the server says {error.code} {error.reason}") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise StorageError(f"{host}: {_said(error)}") from error
+    if not length.isdecimal() or length == "0":
+        raise StorageError(f"{host}: it does not say how long {url.rpartition('/')[2]} is")
+    return int(length)
+
+
 def keep_contents(remote: Remote, archive: Path, folder: Path, *, hint: str) -> None:
     """Puts the files that are kept of an archive below ``folder``, each whole and right or not at all, and removes the archive.
 

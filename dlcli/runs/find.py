@@ -14,6 +14,7 @@ from dlcli.runs.record import Result, read_json, read_result
 from dlcli.runs.run import checkpoint_names, runs_root
 
 BUILTIN = "builtin:mnist"
+PRETRAINED = "pretrained:"
 MODEL_VERBS = ("train", "finetune")
 
 
@@ -102,15 +103,17 @@ def list_runs(root: Path | None = None, *, verbs: tuple[str, ...] | None = None,
             yield read_run(path)
 
 
-def find_model(reference: str) -> RunInfo | None:
-    """Returns the run that a model reference names; None for the shipped model.
+def find_model(reference: str) -> RunInfo | str | None:
+    """Returns the run that a model reference names; None for the shipped model, ``pretrained:NAME`` as it is.
 
     ``latest`` is the newest finished train or finetune run; besides, a name, a unique id prefix, a path, or a child run,
     which stands for its parent. Raises UsageError where nothing or more than one fits.
     """
     if reference == BUILTIN:
         return None
-    if reference.startswith(("builtin:", "pretrained:")):
+    if reference.startswith(PRETRAINED):
+        return reference
+    if reference.startswith("builtin:"):
         raise UsageError(f"there is no model '{reference}'{did_you_mean(reference, [BUILTIN])}", hint=f"shipped: {BUILTIN}")
     if reference == "latest":
         newest = next((run for run in list_runs(verbs=MODEL_VERBS) if run.holds_model), None)
@@ -165,7 +168,7 @@ def find_run(reference: str, *, prefer: Callable[[RunInfo], bool] = lambda run: 
     )
 
 
-def _model_of(run: RunInfo, *, seen: frozenset[str]) -> RunInfo | None:
+def _model_of(run: RunInfo, *, seen: frozenset[str]) -> RunInfo | str | None:
     """The run itself, or the parent that a child stands for; ``seen`` are the children on the way, against circles."""
     if run.state == "broken":
         raise DataError(f"{run.path} is not a readable run: {run.problem}")
@@ -176,6 +179,8 @@ def _model_of(run: RunInfo, *, seen: frozenset[str]) -> RunInfo | None:
     parent = str(run.information.get("parent"))
     if parent == BUILTIN:
         return None
+    if parent.startswith(PRETRAINED):
+        return parent
     for candidate in list_runs(run.path.parent.parent.parent, named=parent):
         if candidate.id not in seen:
             return _model_of(candidate, seen=seen | {run.id})

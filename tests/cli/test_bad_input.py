@@ -115,7 +115,7 @@ MISTAKES_ABOUT_RUNS = [
     ("evaluate --run flta", 2, ["there is no run 'flta'", "did you mean 'flat'?"]),
     ("evaluate --run ./nothere/", 2, ["there is no run folder at './nothere/'"]),
     ("evaluate --run 2", 2, ["'2' fits 2 runs", "give more of the id"]),
-    ("evaluate --run pretrained:resnet999", 2, ["pretrained:resnet999", "builtin:mnist"]),
+    ("evaluate --run pretrained:resnet999", 2, ["pretrained:resnet999", "did you mean 'resnet"]),
     ("evaluate --checkpoint 999", 2, ["--checkpoint 999", "no such checkpoint", "best, last or one of 20, 40"]),
     ("evaluate --checkpoint bset", 2, ["--checkpoint bset", "expected best, last or a step number", "did you mean 'best'?"]),
     ("explain gradcam --run flat", 2, ["gradcam needs a layer with a spatial map", "dl explain saliency"]),

@@ -129,7 +129,7 @@ def test_what_ships_or_is_the_users_own_is_said_to_need_nothing(tiny, capsys):
 
 
 def test_an_unknown_name_is_refused_before_anything_is_fetched(tiny, server):
-    with pytest.raises(UsageError, match="there is no data set 'tinny'; did you mean 'tiny'") as caught:
+    with pytest.raises(UsageError, match="there is no data set 'tinny', nor a pretrained network; did you mean 'tiny'") as caught:
         fetch(["tiny", "tinny"], talk=Talk(quiet=True))
     assert caught.value.hint == "dl fetch tiny"
     assert server[1] == []

@@ -73,3 +73,15 @@ def test_the_contents_of_an_archive_are_checked_too():
         Remote(**GOOD, contents={"../up": MD5})
     with pytest.raises(ValueError, match="contents must be 32 or 64 lower-case hexadecimal digits"):
         Remote(**GOOD, contents={"one.bin": MD5[:-1]})
+
+
+def test_the_beginning_of_a_digest_is_enough_where_only_that_is_published():
+    remote = Remote(**{**GOOD, "sha256": None}, sha256_start="ba7816bf")
+    assert digest_of(b"abc", like=remote.digest) == remote.digest
+    assert digest_of(b"abd", like=remote.digest) != remote.digest
+
+
+@pytest.mark.parametrize("start", ["ba7816b", "BA7816BF", "ab" * 16])
+def test_too_little_of_a_digest_proves_nothing(start):
+    with pytest.raises(ValueError, match="sha256_start must be 8 to 31"):
+        Remote(**{**GOOD, "sha256": None}, sha256_start=start)

@@ -347,3 +347,12 @@ def test_a_published_archive_that_is_a_bomb_is_refused(archive, monkeypatch):
     with pytest.raises(DataError, match="is refused: unpacked it is larger than"):
         keep_contents(made, path, path.parent, hint=HINT)
     assert [file.name for file in path.parent.iterdir()] == ["set.tar.gz"]
+
+
+def test_a_servers_word_on_the_size_is_taken_and_its_silence_or_refusal_said(serve):
+    address = serve({"/a": Behaviour(), "/b": Behaviour(length=False), "/c": Behaviour(status=404)})
+    assert module.published_size(f"{address}/a") == len(CONTENT)
+    with pytest.raises(StorageError, match="does not say how long b is"):
+        module.published_size(f"{address}/b")
+    with pytest.raises(StorageError, match="the server says 404"):
+        module.published_size(f"{address}/c")

@@ -34,6 +34,7 @@ def make(
 
 def found(reference: str) -> str | None:
     run = find_model(reference)
+    assert not isinstance(run, str)
     return None if run is None else run.id
 
 
@@ -130,7 +131,7 @@ def test_what_is_not_there_is_a_usage_error_that_helps(reference: str, message: 
     assert caught.value.hint is not None
 
 
-@pytest.mark.parametrize("reference", ["builtin:mnits", "pretrained:resnet18"])
+@pytest.mark.parametrize("reference", ["builtin:mnits", "builtin:"])
 def test_an_unknown_shipped_model_is_a_usage_error(reference: str) -> None:
     with pytest.raises(UsageError, match="there is no model"):
         find_model(reference)
@@ -231,3 +232,8 @@ def test_nothing_to_resume_says_so() -> None:
     make("1")
     with pytest.raises(UsageError, match="no unfinished train run"):
         find_unfinished("train", None)
+
+
+def test_a_pretrained_network_stands_for_itself_and_for_its_children() -> None:
+    make("1", verb="evaluate", parent="pretrained:resnet18")
+    assert find_model("pretrained:resnet18") == find_model("1") == "pretrained:resnet18"
