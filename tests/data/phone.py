@@ -96,9 +96,12 @@ def _ink(digit: NDArray[np.uint8], scene: Scene, size: tuple[int, int], draw: np
     strength = np.asarray(large, dtype=float) / 255
     edge = 1 / (1 + np.exp(-(strength - 0.45) * 25))
     if scene.pen < 1:
+        # The middle of each stroke, and the ridge along it, so that it does not break where it is thin.
         depth = ndimage.distance_transform_edt(edge > 0.5)
-        deepest = ndimage.maximum_filter(depth, size=side // 10)
-        edge = ndimage.gaussian_filter(((depth > (1 - scene.pen) * deepest) & (depth > 0)).astype(float), 0.7)
+        middle = (depth > (1 - scene.pen) * ndimage.maximum_filter(depth, size=side // 10)) & (depth > 0)
+        ridge = (depth >= ndimage.maximum_filter(depth, 3) - 0.5) & (depth > 0)
+        core = middle | ndimage.binary_dilation(ridge, iterations=2) & (edge > 0.5)
+        edge = ndimage.gaussian_filter(ndimage.binary_closing(core, iterations=3).astype(float), 0.7)
     cover = np.zeros((size[1], size[0]))
     inner = side // 10  # the empty margin may leave the photo
     left = int(draw.integers(nearest - inner, size[0] - side + inner + 1))

@@ -12,7 +12,7 @@ from dlcli.data.mnist import read_mnist
 from dlcli.errors import DataError
 
 # What is read right of the photos that each scene makes of MNIST's test digits, at least. Measured on 200 of each with
-# builtin:mnist: see the README; here the bounds leave room for a dozen digits.
+# builtin:mnist, which reads 97.0 % of these digits as MNIST has them; the test of a dozen leaves room for two or three more.
 SCENES = {
     "plain paper": 0.95,
     "blue ink": 0.95,
@@ -21,7 +21,7 @@ SCENES = {
     "hard shadow": 0.95,
     "tilted": 0.9,
     "dark mode": 0.95,
-    "fine pen": 0.8,
+    "fine pen": 0.88,
     "squared paper": 0.95,
     "desk beside": 0.85,
     "12 megapixels": 0.9,
