@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from dlcli.checkpoint import pack, unpack
-from dlcli.runs.find import find_model
+from dlcli.runs.find import RunInfo, find_model
 from dlcli.runs.run import checkpoint_name, read_checkpoint
 
 GOAL = Path(__file__).resolve().parent.parent / "dlcli" / "assets" / "builtin" / "mnist"
@@ -19,7 +19,7 @@ GOAL = Path(__file__).resolve().parent.parent / "dlcli" / "assets" / "builtin" /
 def main(reference: str) -> None:
     """Writes the files of the run's best checkpoint into the package."""
     run = find_model(reference)
-    assert run is not None
+    assert isinstance(run, RunInfo)
     newest = sorted((run.path / "checkpoints").glob("step-*"))[-1].name
     step = unpack(read_checkpoint(run.path, newest), source=newest).progress["best_step"]
     name = checkpoint_name(int(step))

@@ -73,9 +73,9 @@ def report(reference: str | None, *, to: str | None = None, notes: str | None = 
 def _finished(reference: str | None) -> RunInfo:
     """The finished run that a reference names."""
     run = find_model("latest" if reference is None else reference)
-    if run is None:
+    if not isinstance(run, RunInfo):
         raise UsageError(
-            f"the model is {BUILTIN}, which ships with dlcli and has no run folder to report on",
+            f"the model is {run or BUILTIN}, which was not made by a run of yours: there is no folder to report on",
             hint="dl train mnist, then dl report",
         )
     if run.state == "broken":

@@ -24,7 +24,7 @@ from dlcli.errors import ConfigError, DataError, UsageError
 from dlcli.metrics.calibrated import Calibration, fitted_calibration
 from dlcli.metrics.summary import classification_metrics
 from dlcli.randomness import borrowed_rng, seed_step
-from dlcli.runs.find import find_model
+from dlcli.runs.find import RunInfo, find_model
 from dlcli.runs.run import read_config
 
 
@@ -56,8 +56,8 @@ def settings_without(columns: Sequence[str], settings: EvaluateSettings, subject
     if settings.split == "train":
         reason = "--without-groups compares two models on examples that neither has seen; --split train has no place"
         raise UsageError(reason, hint="a model with test data, as dl train attrition data.test_share=0.5 makes one")
-    run = find_model(loaded.reference) if not loaded.reference.startswith("builtin:") else None
-    if run is None or run.verb != "train" or "drop" not in loaded.data:
+    run = find_model(loaded.reference)
+    if not isinstance(run, RunInfo) or run.verb != "train" or "drop" not in loaded.data:
         what = f"{loaded.reference} is none that dl train made of a table with data.drop"
         raise UsageError(
             f"--without-groups trains a table's model again; {what}",
