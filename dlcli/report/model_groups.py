@@ -31,6 +31,8 @@ def _parts(run: Evidence, content: Mapping[str, Any]) -> Iterator[Section]:
         blocks: list[Block] = []
         if isinstance(column.get("verdict"), str):
             blocks.append(Text(column["verdict"], "verdict"))
+        warnings = column.get("warnings")
+        blocks += [Text(str(warning), "warning") for warning in warnings] if isinstance(warnings, list) else []
         blocks += [*_group_table(name, column), *_difference_table(name, column)]
         yield Section(name, tuple(blocks))
 

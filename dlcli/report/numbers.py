@@ -37,6 +37,10 @@ LABELS: Mapping[str, str] = {
     "fpr": "false positive rate",
     "calibration_gap": "calibration gap",
     "dp_difference": "demographic-parity difference",
+    "dp_ratio": "demographic-parity ratio",
+    "tpr_difference": "difference in true positive rate",
+    "fpr_difference": "difference in false positive rate",
+    "accuracy_difference": "difference in accuracy",
     "equalized_odds_difference": "equalized-odds difference",
     "auroc_gap": "gap in area under the ROC curve",
 }
@@ -54,6 +58,8 @@ def label(name: str) -> str:
 
 def is_share(name: str) -> bool:
     """Whether a metric is written in percent."""
+    if name.endswith(("_difference", "_ratio", "_gap")):  # between shares: 0.1 is ten percentage points
+        return False
     words = name.replace("/", "_").split("_")
     return any(word in _SHARES for word in words) or name in _SHARES or name.endswith("empty_maps")
 

@@ -32,6 +32,12 @@ def test_groups_and_differences_are_tables_with_the_verdict_above(make_dossier, 
     assert differences.rows == (("demographic-parity difference", "0.1000 [0.0000 … 0.2000]", "0.3000"),)
 
 
+def test_warnings_on_a_column_stand_with_its_verdict(make_dossier, make_run):
+    groups_of_it = {"columns": [{"column": "Age", "verdict": "x", "warnings": ["cells are small"], "groups": []}]}
+    (part,) = groups(make_dossier(measured=(make_run("evaluate", groups=groups_of_it),))).parts
+    assert [(block.text, block.tone) for block in part.blocks] == [("x", "verdict"), ("cells are small", "warning")]
+
+
 def test_without_groups_the_command_is_shown(make_dossier):
     (missing,) = groups(make_dossier()).blocks
     assert isinstance(missing, Missing)
