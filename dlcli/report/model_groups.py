@@ -9,6 +9,7 @@ from dlcli.report.dossier import Dossier, Evidence
 from dlcli.report.numbers import count, figure, label, number, written
 from dlcli.report.page import Block, Missing, Section, Table, Text
 
+_WITHOUT = "fairness/without/"
 _FIRST = ("base_rate", "selection_rate", "tpr", "fpr", "accuracy", "auroc", "calibration_gap")
 
 
@@ -22,10 +23,10 @@ def groups(dossier: Dossier) -> Section:
     threshold = number(run.groups.get("threshold"))
     at = "" if threshold is None else f" from probability {threshold:g} on"
     lead = Text(f"Selected means predicted as {positive}{at}; measured by evaluate {run.id}.")
-    return Section("Groups", (lead,), tuple(_parts(run, run.groups)))
+    return Section("Groups", (lead,), (*_parts(run.groups), *_without(dossier)))
 
 
-def _parts(run: Evidence, content: Mapping[str, Any]) -> Iterator[Section]:
+def _parts(content: Mapping[str, Any]) -> Iterator[Section]:
     for column in _mappings(content.get("columns")):
         name = str(column.get("column", "?"))
         blocks: list[Block] = []
@@ -35,6 +36,27 @@ def _parts(run: Evidence, content: Mapping[str, Any]) -> Iterator[Section]:
         blocks += [Text(str(warning), "warning") for warning in warnings] if isinstance(warnings, list) else []
         blocks += [*_group_table(name, column), *_difference_table(name, column)]
         yield Section(name, tuple(blocks))
+
+
+def _without(dossier: Dossier) -> Iterator[Section]:
+    """The model beside a second one that was not shown these columns: leaving them out need not make groups fare alike."""
+    run = dossier.with_metric(_WITHOUT)
+    if run is None:
+        return
+    second = f"{run.split}/without_groups/"
+    pairs = [(f"fairness/{name}", f"{_WITHOUT}{name}") for name in _names(run, _WITHOUT)]
+    pairs += [(f"{run.split}/{name}", f"{second}{name}") for name in _names(run, second)]
+    rows = [(label(own), figure(own, run.metrics.get(own)), figure(own, run.metrics[other])) for own, other in pairs]
+    table = Table(
+        "Largest differences over the columns, and figures of all", ("metric", "this model", "without the columns"), tuple(rows)
+    )
+    lead = Text(f"Trained again on data without these columns, by evaluate {run.id}.")
+    yield Section("Without these columns", (lead, table))
+
+
+def _names(run: Evidence, prefix: str) -> list[str]:
+    """What follows ``prefix`` in the names of metrics that are of no single column."""
+    return [rest for name in run.metrics if name.startswith(prefix) and "/" not in (rest := name.removeprefix(prefix))]
 
 
 def _group_table(name: str, column: Mapping[str, Any]) -> Iterator[Block]:

@@ -15,7 +15,7 @@ _PER_CLASS = ("precision", "recall", "f1")
 _CALIBRATION = ("nll", "brier", "ece", "adaptive_ece")
 # These have a section of their own.
 _ELSEWHERE = re.compile(
-    r"(cv|test|val|train)/((precision|recall|f1)/\d+|threshold/.*|calibrated/.*|ece_if_calibrated)|(calibration|fairness)/.*"
+    r"(cv|test|val|train)/((precision|recall|f1)/\d+|threshold/.*|calibrated/.*|ece_if_calibrated|without_groups/.*)|(calibration|fairness)/.*"
 )
 _BASELINES = {"logistic_regression": "logistic regression", "majority": "the most frequent class"}
 _MOST_NUMBERED = 40

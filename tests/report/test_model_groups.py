@@ -38,6 +38,19 @@ def test_warnings_on_a_column_stand_with_its_verdict(make_dossier, make_run):
     assert [(block.text, block.tone) for block in part.blocks] == [("x", "verdict"), ("cells are small", "warning")]
 
 
+def test_a_second_model_without_the_columns_stands_beside_the_first(make_dossier, make_run, entry):
+    metrics = {"test/accuracy": entry(0.9), "test/without_groups/accuracy": entry(0.8)}
+    metrics |= {
+        "fairness/dp_difference": entry(0.2),
+        "fairness/without/dp_difference": entry(0.1),
+        "fairness/without/Age/x": entry(0),
+    }
+    run = make_run("evaluate", metrics=metrics, groups={"columns": []})
+    (part,) = groups(make_dossier(measured=(run,))).parts
+    table = part.blocks[1]
+    assert table.rows == (("demographic-parity difference", "0.2000", "0.1000"), ("accuracy", "90.00 %", "80.00 %"))
+
+
 def test_without_groups_the_command_is_shown(make_dossier):
     (missing,) = groups(make_dossier()).blocks
     assert isinstance(missing, Missing)
