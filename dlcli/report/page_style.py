@@ -78,7 +78,7 @@ footer{margin-top:3rem;padding-bottom:2rem}
 h1{font-size:1.45rem}th,td{padding-right:.55rem}}
 @media print{nav{display:none}body{font-size:10pt}header,main,footer{max-width:none;padding:0}h2,h3{break-after:avoid}
 figure,tr,.verdict,.warning,.fill{break-inside:avoid}.scroll{overflow:visible}img{max-height:15cm;width:auto}a{color:inherit}
-th,td{white-space:normal}}
+th,td{white-space:normal;padding-right:.4rem}table{font-size:8pt}}
 """
 
 
