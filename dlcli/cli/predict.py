@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import typer
 
@@ -39,6 +40,13 @@ def predict(
     dl predict photos --csv answers.csv     a folder
     dl predict people.csv --run attrition   who is at risk
     """
+    settings: dict[str, Any] = {"run": run, "checkpoint": checkpoint, "device": device, "batch_size": batch_size, "top": top}
+    settings |= {"threshold": threshold, "ingest": ingest, "limit": None if everything else limit, "csv": csv, "picture": picture}
+    _answer(paths or [], settings, trust=trust, as_json=as_json, quiet=quiet)
+
+
+def _answer(paths: list[str], values: dict[str, Any], *, trust: str | None, as_json: bool, quiet: bool) -> None:
+    """Predicts, and prints the answers."""
     from dlcli.cli.verbs import trusting
     from dlcli.data.given import given
     from dlcli.errors import UsageError
@@ -50,27 +58,14 @@ def predict(
     if not quiet:
         sys.stderr.write(f"{safe(' '.join(['dl predict', *paths[:3]]))}{' …' if len(paths) > 3 else ''} · loading PyTorch …\n")
         sys.stderr.flush()
+    from dlcli.commands.answers import print_answers
     from dlcli.commands.console import Talk
-    from dlcli.commands.predict import PredictSettings
-    from dlcli.commands.predict import predict as task
+    from dlcli.commands.predict import PredictSettings, predict
 
-    settings = PredictSettings(
-        run=run,
-        checkpoint=checkpoint,
-        device=device,
-        batch_size=batch_size,
-        top=top,
-        threshold=threshold,
-        ingest=ingest,
-        limit=None if everything else limit,
-        csv=csv,
-        picture=picture,
-    )
+    settings = PredictSettings(**values)
     with trusting(trust):
-        predicted = task(found, settings, Talk(quiet=quiet))
+        predicted = predict(found, settings, Talk(quiet=quiet))
     if as_json:
         sys.stdout.write(json.dumps({"schema": 1, "verb": "predict", "items": predicted.to_dicts()}, indent=1) + "\n")
-        return
-    from dlcli.commands.answers import print_answers
-
-    print_answers(predicted, limit=settings.limit)
+    else:
+        print_answers(predicted, limit=settings.limit)

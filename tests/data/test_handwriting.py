@@ -21,9 +21,9 @@ SCENES = {
     "hard shadow": 0.95,
     "tilted": 0.9,
     "dark mode": 0.95,
-    "fine pen": 0.88,
+    "fine pen": 0.9,
     "squared paper": 0.95,
-    "desk beside": 0.85,
+    "desk beside": 0.9,
     "12 megapixels": 0.9,
     "strong JPEG": 0.9,
 }
