@@ -38,9 +38,9 @@ def find_any(reference: str) -> RunInfo | Path:
         run = find_run(reference)
     except UsageError:
         starting = [path for path in _sweeps() if path.name.startswith(reference)]
-        if len(starting) == 1 and reference:
-            return starting[0]
-        raise
+        if len(starting) != 1 or not reference or any(run.id.startswith(reference) for run in list_runs()):
+            raise
+        return starting[0]
     if run.state == "broken":
         raise DataError(f"{run.path} is not a readable run: {run.problem}", hint="dl runs shows what is there")
     return run

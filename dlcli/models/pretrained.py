@@ -158,7 +158,7 @@ def _lite_name(name: str) -> str:
 
 
 def _timm(name: str) -> Pretrained:
-    """A network of timm. Its files lie on a hub that publishes no digest in their names."""
+    """A network of timm. What is published without a digest is not downloaded, only found where the hub's own program left it."""
     architecture = name.removeprefix(_TIMM)
     try:
         timm = importlib.import_module("timm")
@@ -176,7 +176,7 @@ def _timm(name: str) -> Pretrained:
         raise UsageError(f"{name} has {own.num_classes} outputs, which are not ImageNet's 1,000 classes", hint="another one")
     from torchvision.models import _meta
 
-    side = own.input_size[1]
+    side, hashed = own.input_size[1], bool(_hash_in(own.url or ""))
     return Pretrained(
         name=name,
         node={"_target_": "dlcli.models.timm_model.TimmModel", "outputs": None, "name": architecture, "dropout": None},
@@ -188,11 +188,11 @@ def _timm(name: str) -> Pretrained:
             resize=max(side, int(side / own.crop_pct)),
             interpolation="bicubic" if own.interpolation == "bicubic" else "bilinear",
         ),
-        file="model.safetensors" if own.hf_hub_id else own.url.rpartition("/")[2],
+        file=own.url.rpartition("/")[2] if hashed else f"{architecture}.safetensors",
         digest=_hash_in(own.url or ""),
         size=0,
-        url=own.url or None,
-        package=own.hf_hub_id,
+        url=own.url if hashed else None,
+        package=None if hashed else own.hf_hub_id,
     )
 
 

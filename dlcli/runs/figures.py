@@ -7,7 +7,7 @@ from typing import Any
 
 # The first of these that a run has speaks for it.
 MAIN = ("test/accuracy", "cv/accuracy", "val/accuracy", "train/accuracy", "attack/robust_accuracy", "explain/accuracy")
-_LOWER = ("loss", "nll", "brier", "ece", "error", "gap", "difference", "success_rate", "empty_maps", "backwards", "forwards")
+_LOWER = {"loss", "nll", "brier", "ece", "error", "gap", "difference", "empty", "backwards", "forwards"}
 _SHARES = ("accuracy", "precision", "recall", "f1", "selected", "rate", "share", "empty_maps")
 
 
@@ -19,7 +19,8 @@ def main_name(names: Iterable[str]) -> str | None:
 
 def lower_is_better(name: str) -> bool:
     """Returns whether less of ``name`` is better: losses, calibration errors, gaps and costs."""
-    return any(name.endswith(word) or f"{word}/" in name for word in _LOWER)
+    words = set(name.replace("/", "_").split("_"))
+    return bool(words & _LOWER) or {"success", "rate"} <= words
 
 
 def is_whole(name: str) -> bool:

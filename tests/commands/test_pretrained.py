@@ -20,6 +20,7 @@ from dlcli.commands.models import load_model
 from dlcli.commands.pretrained import load_pretrained, published_weights
 from dlcli.errors import DataError
 from dlcli.models.pretrained import describe
+from dlcli.models.weight_files import as_safetensors
 
 CPU = torch.device("cpu")
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos"
@@ -118,3 +119,21 @@ def test_photos_are_named_right(tmp_path, monkeypatch):
         right += label.replace(" ", "_").lower() == file.stem
     assert len(files) == 26
     assert right >= 24
+
+
+@pytest.mark.parametrize("name", ["resnet18.tv_in1k"])
+def test_a_network_of_timm_is_found_where_its_hub_leaves_it(name, tmp_path, monkeypatch):
+    timm = pytest.importorskip("timm", reason="timm is not installed")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    own = replace(describe(f"timm/{name}"), package=f"timm/{name}", digest="", url=None)
+    monkeypatch.setattr(module, "describe", lambda name: own)
+    network = timm.create_model(name, pretrained=False).eval()
+    path = tmp_path / "hub" / "hub" / f"models--timm--{name}" / "snapshots" / "1" / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(as_safetensors(network.state_dict()))
+    loaded = load_pretrained(f"pretrained:timm/{name}", device=CPU, talk=Talk(quiet=True))
+    images = torch.rand(1, 3, 256, 256)
+    middle = (images[:, :, 16:240, 16:240] - loaded.model.mean) / loaded.model.std
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(images), network(middle), rtol=1e-4, atol=1e-4)

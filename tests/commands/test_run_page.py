@@ -75,6 +75,8 @@ def test_a_sweep_is_found_by_its_id_and_shows_its_trials(runs):
     (folder / "sweep.json").write_text(json.dumps({"schema": 1, "verb": "train", "metric": "test/accuracy", "arms": arms}))
     rewrite(run_of(runs, "flat"), sweep="20991231-sweep", trial=0)
     assert find_any("20991231-sweep") == find_any("20991231") == folder
+    with pytest.raises(UsageError, match="'20' fits 2 runs"):
+        find_any("20")
     found = sweep_page(folder)
     assert (found["metric"], [run["name"] for run in found["trials"]]) == ("test/accuracy", ["flat"])
 

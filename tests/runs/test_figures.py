@@ -11,6 +11,7 @@ from dlcli.runs.figures import is_whole, lower_is_better, main_name, shown, show
         "test/nll",
         "test/brier",
         "val/loss",
+        "test/ece_if_calibrated",
         "test/calibrated/adaptive_ece",
         "fairness/dp_difference",
         "fairness/Gender/auroc_gap",
