@@ -122,7 +122,7 @@ def _lines_of_examples(sheet: Sheet, examples: Attributes) -> Tensor:
         key, keys = by_position, [str(position) for position in examples.index.tolist()]
     else:
         expected = "file (as in the data's folder) or index" if isinstance(examples.source, ImageFolder) else "index"
-        what = f"whose column says which example a row is; expected one called {expected}, has {named(list(sheet.header))}"
+        what = f"that says which example a row is; expected one called {expected}, it has {named(list(sheet.header))}"
         raise DataError(f"{sheet.source} has no column {what}", hint="index counts the examples of the split from 0")
     places: dict[str, int] = {}
     for row, cell in enumerate(sheet.cells(key)):

@@ -15,7 +15,7 @@ from dlcli.contracts import DataBundle, DataSource
 from dlcli.data.csv import read_csv
 from dlcli.data.encoding import Encoding, fit_encoding, missing_note
 from dlcli.data.memory import MemorySplit, stratified_holdout
-from dlcli.data.raw_table import RawTable, TableSource, raw_table
+from dlcli.data.raw_table import RawTable, raw_table
 from dlcli.errors import DataError, UsageError
 
 FEWEST_ROWS = 10
@@ -31,8 +31,11 @@ class Parts:
 
 
 @runtime_checkable
-class SplitTable(TableSource, Protocol):
+class SplitTable(Protocol):
     """A table of which it is known where the rows of each part come from: what a model does not read of them is found there."""
+
+    def raw(self) -> RawTable:
+        """Reads all rows. Raises what ``load`` raises."""
 
     def parts(self, raw: RawTable) -> Parts:
         """Returns which rows are train, val and test; example i of a part is the row at its position i."""

@@ -20,7 +20,7 @@ def gap_interval(counts: Numbers, gaps: Numbers, chances: Numbers) -> tuple[floa
 
     A sum of absolute values is biased upwards, the more so the better calibrated a model is, and resampling doubles the bias:
     with no miscalibration percentiles miss the truth nearly always, reflected ones in half of all samples. Here the test is
-    inverted instead: the gaps are taken to have the observed shape at an unknown scale, and the interval holds those scales
+    inverted instead: the gaps are taken to have the observed shape, blurred by its noise, at an unknown scale, and the interval holds those scales
     at which the observed sum is neither among the lowest nor the highest 2.5 % of simulated ones. Scale 0 is the perfectly
     calibrated model, so an interval that starts at 0 says that nothing else was shown. Simulated with known truth (200 and
     2,000 examples, none to strong miscalibration) it held the truth in 89 to 98 % of the samples, in 93 to 95 for most.
@@ -34,6 +34,9 @@ def gap_interval(counts: Numbers, gaps: Numbers, chances: Numbers) -> tuple[floa
     observed = float((counts * np.abs(gaps)).sum() / total)
     if observed < _NOTHING:
         return observed, max(observed, calibrated_gap(counts, chances)[1])
+    # Gaps of the size of the noise say little of where the true ones are: evened out by it, the interval holds more often.
+    evened = np.where(gaps < 0, -1.0, 1.0) * np.sqrt(gaps**2 + (_spread(counts, gaps, chances) * total / counts) ** 2)
+    gaps = evened * observed * total / (counts * np.abs(evened)).sum()
     # The weights of the bins vary too, which moves the mean of unequal gaps.
     between = float(np.sqrt(max((counts / total * gaps**2).sum() - observed**2, 0.0) / total))
     noise = _noise(len(counts) + 1)
