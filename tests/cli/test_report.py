@@ -9,7 +9,7 @@ from PIL import Image
 # Every line: what is typed, the exit code, and words that the message must hold.
 MISTAKES = [
     ("report digist", 2, ["there is no run 'digist'", "did you mean 'digits'?", "dl runs lists them"]),
-    ("report builtin:mnist", 2, ["builtin:mnist", "no run folder to report on", "dl train mnist"]),
+    ("report builtin:mnist", 2, ["builtin:mnist", "no folder to report on", "dl train mnist"]),
     ("report builtin:minst", 2, ["did you mean 'builtin:mnist'?"]),
     ("report digits --to x.pdf", 2, ["--to x.pdf", "ends in .html", "--to x.html", "print it from a browser"]),
     ("report digits --to x", 2, ["--to x", "ends in .html"]),
