@@ -6,24 +6,25 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dlcli.contracts import Metric
+from dlcli.report.numbers import LABELS
 from dlcli.report.text import safe
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_SUMMARY = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "top3_accuracy": "top-3 accuracy",
-    "top5_accuracy": "top-5 accuracy",
-    "macro_f1": "macro F1",
-    "auroc": "area under the ROC curve",
-    "average_precision": "average precision",
-    "nll": "negative log-likelihood (nats)",
-    "brier": "Brier score",
-    "ece": "calibration error (ECE, 15 bins)",
-    "adaptive_ece": "calibration error, bins of equal counts",
-}
+_SUMMARY = (
+    "accuracy",
+    "balanced_accuracy",
+    "top3_accuracy",
+    "top5_accuracy",
+    "macro_f1",
+    "auroc",
+    "average_precision",
+    "nll",
+    "brier",
+    "ece",
+    "adaptive_ece",
+)
 _THRESHOLDS = {
     "half": "0.5",
     "balanced_accuracy": "best balanced accuracy",
@@ -40,11 +41,11 @@ def summary_table(title: str, metrics: Mapping[str, Metric], *, split: str) -> T
     table = _table("metric", "value", "95 % interval", title=title)
     if temperature is not None:
         table.add_column(f"calibrated (T = {temperature.value:.2f})", justify="right")
-    for name, words in _SUMMARY.items():
+    for name in _SUMMARY:
         metric = metrics.get(f"{split}/{name}")
         if metric is None or metric.value != metric.value:
             continue
-        cells = [words, _value(metric), bounds(metric)]
+        cells = [LABELS[name], _value(metric), bounds(metric)]
         if temperature is not None:
             scaled = metrics.get(f"{split}/calibrated/{name}")
             cells.append("" if scaled is None else " ".join(filter(None, [_value(scaled), f"[{bounds(scaled)}]"])))
