@@ -73,7 +73,7 @@ def group_report(
     columns = [report.to_dict() for report in reports]
     content: dict[str, Any] = {"schema": 1, "positive": positive, "threshold": 0.5 if positive else None, "columns": columns}
     metrics = fairness_metrics(reports)
-    tables = [group_tables(columns, positive=positive)]
+    tables = [group_tables(columns, classes=spec.classes)]
     if groups.without is not None:
         second = second_model(groups.without, settings, subject, flag=flag, talk=talk)
         without = _reports(second.predictions, second.calibration, groups.memberships)

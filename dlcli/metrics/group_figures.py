@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from dlcli.contracts import Metric, Predictions
@@ -66,7 +67,9 @@ def group_figures(predictions: Predictions, members: Tensor, name: str) -> Group
             lacking = f"{min(positives, others)} of {FEWEST_OF_CLASS} {which}"
     else:
         metrics["balanced_accuracy"] = balanced_accuracy_and_f1(confusion)["balanced_accuracy"]
-    metrics["calibration_gap"] = mean_interval(chance.double() - hit.double())
+    gap = mean_interval(chance.double() - hit.double())
+    # Where every forecast came true, or none, the spread of what may come is not seen: no interval says how sure the gap is.
+    metrics["calibration_gap"] = gap if len(torch.unique(hit)) > 1 else Metric(gap.value, n=n)
     return Group(name, n, positives, lacking, metrics)
 
 

@@ -32,15 +32,16 @@ _DIFFERENCES = {
 }
 
 
-def group_tables(columns: Sequence[Mapping[str, Any]], *, positive: str | None) -> RenderableType:
+def group_tables(columns: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) -> RenderableType:
     """Returns, for each column of ``groups.json``, its groups, its differences and its verdict.
 
     Args:
-        positive: the class that is asked about, None for more than two classes.
+        classes: names; of two the second is asked about.
     """
+    positive = classes[1] if len(classes) == 2 else None
     parts: list[RenderableType] = []
     for column in columns:
-        parts += [_groups(column, positive), _differences(column), _verdict(column), Text("")]
+        parts += [_groups(column, positive), _differences(column, classes), _verdict(column), Text("")]
     return Group(*parts)
 
 
@@ -83,11 +84,13 @@ def _groups(column: Mapping[str, Any], positive: str | None) -> Table:
     return table
 
 
-def _differences(column: Mapping[str, Any]) -> Table:
+def _differences(column: Mapping[str, Any], classes: Sequence[str]) -> Table:
     table = _table("", "difference", "value", "p", "between")
     for name, difference in column["differences"].items():
-        between = difference["between"]
-        table.add_row(_DIFFERENCES[name], _number(difference), _p(difference), safe(" and ".join(between)) if between else "")
+        between = " and ".join(difference["between"] or ())
+        if difference.get("class") is not None:
+            between += f", called {classes[difference['class']]}"
+        table.add_row(_DIFFERENCES[name], _number(difference), _p(difference), safe(between))
     return table
 
 

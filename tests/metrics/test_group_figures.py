@@ -57,3 +57,12 @@ def test_signed_differences_change_their_sign_with_the_order():
     there, back = signed_differences(one, other, ["fpr"])["fpr"], signed_differences(other, one, ["fpr"])["fpr"]
     assert there.value == 0.125
     assert (there.low, there.high) == (-back.high, -back.low)
+
+
+def test_the_calibration_gap_has_no_interval_where_nothing_varied():
+    predictions = of_counts(30, 10, 0, 0)
+    gap = group_figures(predictions, everyone(predictions), "x").metrics["calibration_gap"]
+    assert gap.value > 0
+    assert gap.low is None
+    mixed = of_counts(30, 10, 5, 5)
+    assert group_figures(mixed, everyone(mixed), "x").metrics["calibration_gap"].low is not None

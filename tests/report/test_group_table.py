@@ -26,7 +26,7 @@ def shown(renderable):
 
 
 def test_the_table_says_rates_differences_verdict_and_what_is_lacking():
-    text = shown(group_tables([column()], positive="Yes"))
+    text = shown(group_tables([column()], classes=("No", "Yes")))
     assert "called Yes" in text
     assert "50.0 [40, 60]" in text
     assert "insufficient data: 1 of 30 examples" in text
@@ -36,7 +36,7 @@ def test_the_table_says_rates_differences_verdict_and_what_is_lacking():
 
 
 def test_foreign_names_are_made_safe():
-    text = shown(group_tables([column()], positive="Y\x1bes"))
+    text = shown(group_tables([column()], classes=("No", "Y\x1bes")))
     assert "\x1b" not in text
     assert "bad\\x1b[2J" in text
 
@@ -47,3 +47,9 @@ def test_two_models_stand_side_by_side():
     line = next(line for line in text.splitlines() if line.startswith("demographic parity"))
     assert line.index("0.500") < line.index("0.250")
     assert "0.750" in text
+
+
+def test_of_more_classes_the_one_that_differs_most_is_named():
+    text = shown(group_tables([column(differences={"dp_difference": {**DIFFERENCE, "class": 2}})], classes=("x", "y", "z")))
+    assert "and b, called z" in text
+    assert "selected = called" not in text
