@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,6 +101,9 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Lends the image of a file, whose size has been looked at and whose pixels have not; what goes wrong names the file."""
     name = shown(path)
     try:
+        # Opening a pipe would wait for a writer that may never come.
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            raise DataError(f"{name} is no plain file; expected an image")
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > PIXEL_CAP:
                 raise DataError(_too_large(name, image.width * image.height))

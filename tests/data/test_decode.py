@@ -315,3 +315,9 @@ def test_a_whole_image_that_is_cut_is_named(tmp_path):
     path.write_bytes(saved(tmp_path / "b.png", halves()).read_bytes()[:60])
     with pytest.raises(DataError, match=r"a\.png is cut or damaged"):
         decode_whole(path, longest=8)
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "photo.png")
+    with pytest.raises(DataError, match="is no plain file"):
+        decode(tmp_path / "photo.png", size=8, channels=3)
