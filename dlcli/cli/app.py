@@ -64,7 +64,7 @@ def evaluate(words: list[str], values: dict[str, Any]) -> None:
     dl evaluate --run builtin:mnist --json    for programs
     dl evaluate --run builtin:mnist --data digits   a shift
     dl evaluate --attack fgsm                 clean, robust
-    dl evaluate --groups Gender,Age:18-30-50  who loses?
+    dl evaluate --groups Gender,Age:18-30     who loses?
     """
     run_verb("evaluate", words, values)
 

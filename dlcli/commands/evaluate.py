@@ -24,7 +24,6 @@ from dlcli.engine.evaluate import joined
 from dlcli.errors import UsageError
 from dlcli.metrics.accuracy import confusion_matrix
 from dlcli.metrics.calibration import reliability
-from dlcli.metrics.gates import check_gates
 from dlcli.report import plots, terminal
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
@@ -55,7 +54,6 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             if report is not None:
                 metrics |= report.metrics
                 files["groups"] = run.write("groups.json", report.content)
-            check_gates(gates, metrics)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             _tell(subject, found, metrics, settings, talk)
             if attack is not None:
@@ -104,7 +102,7 @@ def _files(run: Run, subject: Subject, found: Measured) -> dict[str, str]:
         "reliability": plots.reliability_plot(
             reliability(found.predictions), calibrated=scaled, positive=classes[1] if len(classes) == 2 else None
         ),
-        "mistakes": mistakes_picture(subject.split, found.predictions, classes),
+        "mistakes": mistakes_picture(subject.split, found.scaled, classes),
     }
     files = {name: run.write(f"plots/{name}.png", data) for name, data in pictures.items() if data is not None}
     return files | {"predictions": run.write("predictions.csv", predictions_csv(found, classes))}
@@ -115,10 +113,10 @@ def _tell(subject: Subject, found: Measured, metrics: dict[str, Metric], setting
     title = f"{subject.loaded.name} on {split} (n = {len(found.predictions.targets)})"
     talk.show(summary_table(title, metrics, split=split))
     if found.calibration is None:
-        talk.line("not calibrated: no validation examples were left to fit a temperature to")
+        talk.line("not calibrated: nothing was fitted to validation data for this checkpoint")
     talk.show(class_table(classes, metrics, split=split))
     if len(classes) == 2:
         talk.show(decision_table(classes[1], metrics, split=split))
     talk.picture(terminal.confusion_picture(confusion_matrix(found.predictions, len(classes)), classes))
     if talk.shows_pictures:
-        show_predictions(subject.split, found.predictions, classes, talk)
+        show_predictions(subject.split, found.scaled, classes, talk)

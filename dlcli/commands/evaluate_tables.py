@@ -48,7 +48,7 @@ def summary_table(title: str, metrics: Mapping[str, Metric], *, split: str) -> T
         cells = [LABELS[name], _value(metric), bounds(metric)]
         if temperature is not None:
             scaled = metrics.get(f"{split}/calibrated/{name}")
-            cells.append("" if scaled is None else " ".join(filter(None, [_value(scaled), f"[{bounds(scaled)}]"])))
+            cells.append("" if scaled is None else _value(scaled) + (f" [{bounds(scaled)}]" if bounds(scaled) else ""))
         table.add_row(*cells)
     expected = metrics.get(f"{split}/ece_if_calibrated")
     if expected is not None and expected.high is not None:

@@ -19,7 +19,8 @@ from dlcli.metrics.gates import Gate, check_gates, parse_gates, violations
 def read_gates(settings: EvaluateSettings, subject: Subject, groups: GroupsAsked | None) -> tuple[Gate, ...]:
     """Returns the bounds of ``--fail-on``, none without it. Raises UsageError, also where a metric has no such name.
 
-    Metrics of an attack, and of a model without the groups' columns, are known by name only once they are there.
+    Metrics of an attack, and of a model without the groups' columns, are known by name only once they are there: a bound on one
+    that there is not is tripped.
     """
     if settings.fail_on is None:
         return ()

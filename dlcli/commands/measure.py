@@ -18,6 +18,7 @@ from dlcli.metrics.calibration import (
 )
 from dlcli.metrics.intervals import wilson
 from dlcli.metrics.summary import classification_metrics
+from dlcli.report.text import cell
 
 HALF = "half"
 # Probabilities of each class stand in predictions.csv up to so many classes; beyond, those of two of them.
@@ -37,6 +38,11 @@ class Measured:
     predictions: Predictions
     calibration: Calibration | None
     metrics: Mapping[str, Metric]
+
+    @property
+    def scaled(self) -> Predictions:
+        """The predictions with calibrated logits; as they are where nothing was fitted."""
+        return self.predictions if self.calibration is None else self.calibration.scaled(self.predictions)
 
 
 def measured(predictions: Predictions, classes: tuple[str, ...], *, split: str, stored: Mapping[str, float]) -> Measured:
@@ -59,7 +65,7 @@ def predictions_csv(found: Measured, classes: tuple[str, ...]) -> bytes:
     """
     chances = (found.calibration or Calibration(1.0, {}, ())).probabilities(found.predictions.logits)
     predicted, targets = predicted_classes(found.predictions.logits), found.predictions.targets
-    names = [f"p({name})" for name in classes]
+    names, shown_classes = [f"p({name})" for name in classes], [cell(name) for name in classes]
     shown = chances
     if len(classes) > _ALL_CHANCES_UP_TO:
         names = ["p(predicted)", "p(target)"]
@@ -69,7 +75,9 @@ def predictions_csv(found: Measured, classes: tuple[str, ...]) -> bytes:
     writer.writerow(["index", "target", "predicted", "right", *names])
     rows = zip(found.predictions.index.tolist(), targets.tolist(), predicted.tolist(), shown.tolist(), strict=True)
     for index, target, said, values in rows:
-        writer.writerow([index, classes[target], classes[said], int(target == said), *(f"{value:.6g}" for value in values)])
+        writer.writerow(
+            [index, shown_classes[target], shown_classes[said], int(target == said), *(f"{value:.6g}" for value in values)]
+        )
     return text.getvalue().encode()
 
 

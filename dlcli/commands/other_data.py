@@ -33,10 +33,13 @@ class Other:
     notes: tuple[str, ...]
 
 
-def other_data(node: Mapping[str, Any], trained: Checkpoint, *, split: str, workers: int) -> Other:
+def other_data(node: Mapping[str, Any], trained: Checkpoint, *, trained_on: Mapping[str, Any], split: str, workers: int) -> Other:
     """Returns the part ``split`` of another data set.
 
     Own tables, and own folders without parts, are used whole: nothing of them was trained on. Classes are matched by name.
+
+    Args:
+        trained_on: the node of the data that the model was trained on.
 
     Raises:
         UsageError: the data are of another kind, have other classes, channels or columns, or no such part.
@@ -48,7 +51,10 @@ def other_data(node: Mapping[str, Any], trained: Checkpoint, *, split: str, work
         return _table(source, spec)
     if isinstance(source, ImageFolder) and spec.kind == "image":
         # Decoded as the model's own data were, and never through a smaller size.
-        source = replace(source, size=max(spec.shape[1:]), channels=spec.shape[0])
+        crop = float(trained_on.get("eval_crop", source.eval_crop))
+        source = replace(source, size=max(spec.shape[1:]), channels=spec.shape[0], eval_crop=crop)
+        if crop != 1:  # in memory lie all parts with their own crops; from disk they are read with one
+            source = replace(source, memory_limit=0)
     bundle: DataBundle = source.load()
     own = bundle.spec
     if own.kind != spec.kind:

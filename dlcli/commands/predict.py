@@ -163,7 +163,7 @@ def _refuse_to_replace(file: Path, *, flag: str, suffix: str, start: bytes) -> N
         raise UsageError(f"{flag} {file} exists and is no plain file; it was left alone", hint="another name")
     if file.exists():
         with file.open("rb") as opened:
-            own = opened.read(len(start)) == start
+            own = opened.read(len(start)) == start and (suffix == ".png" or b",note,error" in opened.readline())
         if not own:
             what = "picture" if suffix == ".png" else "table of predictions"
             raise UsageError(f"{flag} {file} exists and is no {what}; it was left alone", hint="another name")

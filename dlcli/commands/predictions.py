@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +16,7 @@ from torch import Tensor
 from dlcli.classifier import probabilities
 from dlcli.contracts import Metric
 from dlcli.metrics.calibrated import Calibration
-from dlcli.report.text import safe
+from dlcli.report.text import cell, safe
 
 _LAST = ("observed", "observed_low", "observed_high", "observed_n", "note", "error")
 
@@ -103,23 +104,24 @@ class Predicted:
 
     def _cells(self, item: Prediction) -> dict[str, Any]:
         """The item by CSV column."""
-        cells: dict[str, Any] = {"file": safe(item.file)}
+        cells: dict[str, Any] = {"file": cell(safe(item.file))}
         if item.line is not None:
-            cells |= {"line": item.line} | ({self._key_column: item.key} if self.key_name else {})
-        cells |= {"label": item.label or "", "probability": _digits(item.chance)}
+            cells |= {"line": item.line} | ({self._key_column: cell(item.key)} if self.key_name else {})
+        cells |= {"label": cell(item.label or ""), "probability": _digits(item.chance)}
         if self.threshold is not None:
             cells |= {"risk": _digits(item.risk), "rank": item.rank or ""}
         else:
             others = [each for each in item.chances if each[0] != item.label]
             for place, (label, chance) in enumerate(others, start=2):
-                cells |= {f"label_{place}": label, f"probability_{place}": _digits(chance)}
+                cells |= {f"label_{place}": cell(label), f"probability_{place}": _digits(chance)}
         observed = item.observed or Metric(math.nan)
         bounds = [_digits(value) for value in (observed.value, observed.low, observed.high)]
         return cells | dict(zip(_LAST, [*bounds, observed.n or "", item.note, item.error or ""], strict=True))
 
     @property
     def _key_column(self) -> str:
-        return "id" if self.key_name in {"file", "line", "label", "probability", "risk", "rank", *_LAST} else self.key_name
+        taken = {"file", "line", "label", "probability", "risk", "rank", *_LAST}
+        return "id" if self.key_name in taken or re.fullmatch(r"(label|probability)_\d+", self.key_name) else cell(self.key_name)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ def load_subject(settings: UseSettings, talk: Talk, *, other: Mapping[str, Any] 
     if other is None:
         name, split = loaded.model.spec.name, _own_split(loaded, settings)
     else:
-        found = other_data(other, loaded.checkpoint, split=settings.split, workers=settings.workers)
+        found = other_data(other, loaded.checkpoint, trained_on=loaded.data, split=settings.split, workers=settings.workers)
         name, split = found.name, found.split
         for note in found.notes:
             talk.line(f"data: {note}")

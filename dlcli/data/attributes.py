@@ -21,6 +21,7 @@ from dlcli.data.columns import RawColumn, named, read_column
 from dlcli.data.csv import Sheet, read_csv
 from dlcli.data.folder import ImageFolder
 from dlcli.data.groups import Factor
+from dlcli.data.raw_table import RawTable
 from dlcli.data.table import SplitTable, Table
 from dlcli.errors import DataError, UsageError, did_you_mean
 
@@ -79,8 +80,12 @@ def _table_columns(source: DataSource, part: str, index: Tensor, targets: Tensor
         return {}
     whole: Any = source
     if "drop" in {entry.name for entry in fields(whole)}:
-        whole = replace(whole, drop=())
-    raw = whole.raw()
+        try:
+            raw: RawTable = replace(whole, drop=()).raw()
+        except DataError:  # a column may have been dropped because it cannot be read
+            raw = whole.raw()
+    else:
+        raw = whole.raw()
     rows = getattr(whole.parts(raw), part)[index]
     if not torch.equal(raw.targets[rows], targets):
         raise DataError("the rows of the table are not those of the split", hint="train again")

@@ -61,6 +61,8 @@ def natural(text: str) -> list[tuple[bool, int, str]]:
 
 def _expanded(typed: str) -> list[str]:
     """The path itself, or what matches a pattern that no shell has expanded."""
+    if not typed.strip():
+        raise UsageError("'' is no path: an empty word", hint="dl predict photo.png")
     try:
         path = Path(typed).expanduser()
         if path.exists():

@@ -153,7 +153,7 @@ def _coded(column: RawColumn, factor: Factor) -> tuple[Tensor, list[str]]:
             hint=f"--groups {factor.column}:{example}",
         )
     codes = torch.searchsorted(values, column.values.nan_to_num(torch.inf))
-    return codes, [*(f"{value:g}" for value in values.tolist()), MISSING]
+    return codes, [*map(plain, values.tolist()), MISSING]
 
 
 def _ranges(column: RawColumn, factor: Factor) -> tuple[Tensor, list[str]]:
@@ -170,8 +170,15 @@ def _ranges(column: RawColumn, factor: Factor) -> tuple[Tensor, list[str]]:
 
 
 def _range_names(edges: Sequence[float], *, whole: bool) -> list[str]:
-    names = [f"below {edges[0]:g}"]
+    names = [f"below {plain(edges[0])}"]
     for low, high in pairwise(edges):
-        last = f"{high - 1:g}"
-        names.append(f"{low:g} to <{high:g}" if not whole else f"{low:g}" if high - low == 1 else f"{low:g}–{last}")
-    return [*names, f"{edges[-1]:g}+"]
+        last = plain(high - 1)
+        names.append(
+            f"{plain(low)} to <{plain(high)}" if not whole else plain(low) if high - low == 1 else f"{plain(low)}–{last}"
+        )
+    return [*names, f"{plain(edges[-1])}+"]
+
+
+def plain(value: float) -> str:
+    """Returns a number with all its digits: groups that differ have names that differ."""
+    return str(int(value)) if value == int(value) else repr(value)

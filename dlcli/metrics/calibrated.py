@@ -16,8 +16,8 @@ from dlcli.metrics.calibration import forecasts
 from dlcli.metrics.intervals import wilson
 from dlcli.metrics.temperature import fitted_temperature, fitted_thresholds
 
-_BINS = 10
-_FEWEST_PER_BIN = 20
+# Chances within two of these edges are alike: finer where a model is nearly sure.
+_EDGES = (0.0, 0.01, 0.05, *(tenth / 10 for tenth in range(1, 10)), 0.95, 0.99, 1.0)
 _BIN = re.compile(r"bin/(\d+)/high")
 
 
@@ -26,11 +26,12 @@ class Peers:
     """Validation examples of similar calibrated chances.
 
     Args:
-        high: the highest chance among them, in [0, 1].
+        low, high: the range of chances, in [0, 1]: above ``low``, or from 0 on, up to ``high``.
         count: how many they are.
         hits: how many of them were what the chance is of.
     """
 
+    low: float
     high: float
     count: int
     hits: int
@@ -60,17 +61,17 @@ class Calibration:
         names = [name.removeprefix("threshold/") for name in values if name.startswith("threshold/")]
         numbers = sorted(int(match[1]) for name in values if (match := _BIN.fullmatch(name)))
         peers = [
-            Peers(*(values.get(f"bin/{number}/{part}", math.nan) for part in ("high", "count", "hits")))  # type: ignore[arg-type]
-            for number in numbers
+            [values.get(f"bin/{number}/{part}", math.nan) for part in ("low", "high", "count", "hits")] for number in numbers
         ]
-        known = [replace(each, count=int(each.count), hits=int(each.hits)) for each in peers if 0 <= each.hits <= each.count]
+        known = [Peers(low, high, int(count), int(hits)) for low, high, count, hits in peers if 0 <= hits <= count < math.inf]
         return cls(temperature, {name: values[f"threshold/{name}"] for name in names}, tuple(known))
 
     def to_dict(self) -> dict[str, float]:
         """Returns plain numbers by name, as a checkpoint keeps them."""
         found = {"temperature": self.temperature, **{f"threshold/{name}": value for name, value in self.thresholds.items()}}
         for number, each in enumerate(self.peers):
-            found |= {f"bin/{number}/high": each.high, f"bin/{number}/count": each.count, f"bin/{number}/hits": each.hits}
+            found |= {f"bin/{number}/low": each.low, f"bin/{number}/high": each.high}
+            found |= {f"bin/{number}/count": each.count, f"bin/{number}/hits": each.hits}
         return found
 
     def scaled(self, predictions: Predictions) -> Predictions:
@@ -82,12 +83,14 @@ class Calibration:
         return (class_logits(logits.double()) / self.temperature).softmax(dim=1)
 
     def observed(self, chance: float) -> Metric:
-        """Returns how often val examples of similar chances were what the chance is of, with Wilson's interval; NaN for none.
+        """Returns how often val examples of similar chances were what the chance is of, with Wilson's interval.
+
+        NaN where val saw none of a similar chance.
 
         Args:
             chance: calibrated; of two classes p(second class), else the top label's.
         """
-        found = next((each for each in self.peers if chance <= each.high), self.peers[-1] if self.peers else None)
+        found = next((each for each in self.peers if each.low < chance <= each.high or chance == each.low == 0), None)
         return wilson(found.hits, found.count) if found is not None else Metric(math.nan, n=0)
 
 
@@ -109,12 +112,9 @@ def fitted_calibration(predictions: Predictions) -> Calibration:
 
 
 def _peers(chance: Tensor, hit: Tensor) -> tuple[Peers, ...]:
-    """Groups of equally many examples, as far as equal chances, which stay together, allow."""
-    values, order = chance.sort(stable=True)
-    starts = torch.arange(len(values)).tensor_split(max(1, min(_BINS, len(values) // _FEWEST_PER_BIN)))
-    ends = sorted({int(torch.searchsorted(values, values[part[-1]], right=True)) for part in starts})
-    found, start = [], 0
-    for end in ends:
-        found.append(Peers(float(values[end - 1]), end - start, int(hit[order[start:end]].sum())))
-        start = end
-    return tuple(found)
+    """Groups of similar chances, those that hold examples."""
+    place = torch.bucketize(chance, torch.tensor(_EDGES[1:-1], dtype=torch.float64))
+    counts = torch.bincount(place, minlength=len(_EDGES) - 1).tolist()
+    hits = torch.bincount(place, weights=hit.double(), minlength=len(_EDGES) - 1).tolist()
+    groups = zip(_EDGES[:-1], _EDGES[1:], counts, hits, strict=True)
+    return tuple(Peers(low, high, count, int(found)) for low, high, count, found in groups if count)

@@ -46,10 +46,11 @@ def gap_interval(counts: Numbers, gaps: Numbers, chances: Numbers) -> tuple[floa
     for number, scale in enumerate(scales):
         parts = scale * counts * gaps / total + noise[:, 1:] * _spread(counts, scale * gaps, chances)
         below[number] = (np.abs(parts).sum(axis=1) + scale * between * noise[:, 0] <= observed).mean()
-    inside = np.flatnonzero((below <= 0.975) & (below >= 0.025))
-    ends = (inside[0], inside[-1]) if len(inside) else (int(np.argmin(np.abs(below - 0.5))),) * 2
-    low, high = (float(scales[end]) * observed for end in ends)
-    return min(low, observed), max(high, observed)
+    # An error that a calibrated model exceeds nearly always is no proof of any, however small: the interval then starts at 0.
+    low = 0.0 if below[0] <= 0.975 else float(scales[np.flatnonzero(below <= 0.975)[0]]) * observed
+    reached = np.flatnonzero(below >= 0.025)
+    high = float(scales[reached[-1]]) * observed if len(reached) else 0.0
+    return min(low, observed), min(1.0, max(high, observed, calibrated_gap(counts, chances)[1]))
 
 
 def calibrated_gap(counts: Numbers, chances: Numbers) -> tuple[float, float]:

@@ -168,7 +168,8 @@ def _bounds(contrasts: _Contrasts, best: int) -> tuple[float | None, float | Non
     near = (values + _REACH * errors >= value) & (errors > 0)
     studentised = ((drawn - values)[:, near] / errors[near]).max(axis=1)
     low = float((values - np.quantile(studentised, 0.975) * errors)[near].max())
-    high = float(np.quantile(drawn[:, best], 0.975))
+    # The largest of the upper bounds: another contrast, less surely known, may be the one that is truly largest.
+    high = float(np.quantile(drawn, 0.975, axis=0).max())
     return min(max(low, 0.0), value), max(high, value)
 
 

@@ -23,6 +23,11 @@ def safe(text: str) -> str:
     return _UNSAFE.sub(_escape, text)
 
 
+def cell(text: str) -> str:
+    """Returns foreign text for a CSV file: what a spreadsheet would take for a formula gets an apostrophe in front."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def shorten(text: str, length: int) -> str:
     """Returns ``safe(text)``, cut to ``length`` characters with an ellipsis as the last one."""
     shown = safe(text)

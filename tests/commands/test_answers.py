@@ -9,7 +9,7 @@ from dlcli.commands.answers import observed_in_words, percent, print_answers, ta
 from dlcli.commands.predictions import Answers, Prediction
 from dlcli.metrics.calibrated import Calibration, Peers
 
-FITTED = Calibration(2.0, {"f1": 0.3}, (Peers(0.4, 50, 10), Peers(1.0, 48, 41)))
+FITTED = Calibration(2.0, {"f1": 0.3}, (Peers(0.0, 0.4, 50, 10), Peers(0.4, 1.0, 48, 41)))
 
 
 def answers(classes="ab", calibration=FITTED, threshold=("0.5", 0.5), top=3) -> Answers:

@@ -66,7 +66,7 @@ def test_what_val_says_of_the_probabilities_is_kept_with_the_best_weights(dl: Ca
     index = json.loads((run / "checkpoints" / "index.json").read_text())
     best = unpack(read_checkpoint(run, index["best"]), source="best")
     assert best.calibration["temperature"] > 0
-    assert best.calibration["bin/0/count"] >= 20
+    assert sum(value for name, value in best.calibration.items() if name.endswith("/count")) > 50
 
 
 def test_val_examples_that_were_trained_on_calibrate_nothing(dl: Callable[..., Any]) -> None:

@@ -29,7 +29,11 @@ def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path):
     (tmp_path / "people.csv").write_text("name,age\nAnn,3\n")
     with pytest.raises(UsageError, match="is no table of predictions"):
         PredictSettings(csv=str(tmp_path / "people.csv"))
-    (tmp_path / "old.csv").write_text("file,label\n")
+    (tmp_path / "labels.csv").write_text("file,label\na.jpg,hen\n")
+    with pytest.raises(UsageError, match="is no table of predictions"):
+        PredictSettings(csv=str(tmp_path / "labels.csv"))
+    header = "file,label,probability,observed,observed_low,observed_high,observed_n,note,error"
+    (tmp_path / "old.csv").write_text(header + "\n")
     assert PredictSettings(csv=str(tmp_path / "old.csv")).csv
 
 

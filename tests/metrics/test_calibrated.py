@@ -57,17 +57,18 @@ def test_peers_tell_how_often_similar_chances_came_true():
     predictions = of_two_classes()
     calibration = fitted_calibration(predictions)
     assert sum(each.count for each in calibration.peers) == len(predictions.targets)
-    assert len(calibration.peers) == 10
-    seen = calibration.observed(0.9)
-    assert seen.low < 0.9 < seen.high
+    seen = calibration.observed(0.85)
+    assert 0.8 <= seen.low < seen.value < seen.high <= 0.9
     assert seen.method == "wilson"
-    assert calibration.observed(1.0) == calibration.observed(calibration.peers[-1].high)
+    assert all(each.high - each.low <= 0.1 + 1e-9 for each in calibration.peers)
 
 
-def test_equal_chances_stay_among_the_same_peers():
-    logits = torch.tensor([[1.0, 0.0]] * 60 + [[3.0, 0.0]] * 40)
-    peers = fitted_calibration(Predictions(logits, torch.tensor([0] * 80 + [1] * 20), torch.arange(100))).peers
-    assert [each.count for each in peers] == [40, 60]
+def test_a_chance_that_val_never_saw_has_no_peers():
+    logits = torch.tensor([[3.0, 0.0]] * 60 + [[0.0, 3.0]] * 40)
+    calibration = fitted_calibration(Predictions(logits, torch.tensor([0] * 58 + [1] * 42), torch.arange(100)))
+    assert math.isnan(calibration.observed(0.5).value)
+    chance = float(calibration.probabilities(torch.tensor([[0.0, 3.0]]))[0, 1])
+    assert calibration.observed(chance).n == 40
 
 
 def test_more_than_two_classes_have_no_thresholds_and_peers_of_the_top_label():
@@ -89,8 +90,10 @@ def test_nothing_fitted_is_no_calibration(values):
 
 
 def test_garbled_peers_of_a_foreign_file_are_left_out():
-    values = {"temperature": 2.0, "bin/0/high": 0.5, "bin/0/count": 3.0, "bin/0/hits": 5.0, "bin/1/high": 1.0}
-    found = Calibration.of({**values, "bin/2/high": 0.9, "bin/2/count": 3.0, "bin/2/hits": 1.0})
+    values = {"temperature": 2.0, "bin/1/high": 1.0}
+    for number, (count, hits) in enumerate([(3.0, 5.0), (3.0, 1.0), (math.inf, 1.0)]):
+        values |= {f"bin/{number}/low": 0.8, f"bin/{number}/high": 0.9, f"bin/{number}/count": count, f"bin/{number}/hits": hits}
+    found = Calibration.of(values)
     assert found is not None
-    assert found.peers == (Peers(0.9, 3, 1),)
+    assert found.peers == (Peers(0.8, 0.9, 3, 1),)
     assert math.isnan(Calibration(1.0, {}, ()).observed(0.5).value)

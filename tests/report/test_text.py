@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.report.text import safe, shorten
+from dlcli.report.text import cell, safe, shorten
 
 
 @pytest.mark.parametrize(
@@ -47,3 +47,8 @@ def test_a_long_text_ends_in_an_ellipsis():
 
 def test_the_length_counts_escapes():
     assert len(shorten("\x1b" * 10, 6)) == 6
+
+
+@pytest.mark.parametrize(("text", "written"), [("=cmd|calc!A0", "'=cmd|calc!A0"), ("@a", "'@a"), ("cat", "cat"), ("", "")])
+def test_a_cell_is_no_formula(text, written):
+    assert cell(text) == written
