@@ -106,7 +106,7 @@ class Predicted:
         """The item by CSV column."""
         cells: dict[str, Any] = {"file": cell(safe(item.file))}
         if item.line is not None:
-            cells |= {"line": item.line} | ({self._key_column: cell(item.key)} if self.key_name else {})
+            cells |= {"line": item.line} | ({self._key_column: cell(item.key or "")} if self.key_name else {})
         cells |= {"label": cell(item.label or ""), "probability": _digits(item.chance)}
         if self.threshold is not None:
             cells |= {"risk": _digits(item.risk), "rank": item.rank or ""}
