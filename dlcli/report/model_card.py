@@ -89,7 +89,7 @@ def _field(dossier: Dossier, title: str, expected: str, facts: tuple[str, ...]) 
 def _use(dossier: Dossier) -> tuple[str, ...]:
     data, kind = dossier.spec.get("name", "unknown data"), dossier.spec.get("kind", "example")
     shape = dossier.spec.get("shape")
-    size = f" of {' x '.join(map(str, shape))}" if isinstance(shape, list) and kind == "image" else ""
+    size = f" of {' x '.join(map(str, shape))}" if isinstance(shape, list) and shape and kind == "image" else ""
     names = ", ".join(dossier.classes[:12]) + (f" and {len(dossier.classes) - 12} more" if len(dossier.classes) > 12 else "")
     read = "a row with the columns of its table" if dossier.is_table else f"one {kind}{size}"
     return (f"It reads {read} like those of {data} and answers with one of: {names or 'its classes'}.",)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from dlcli.report.dossier import Dossier, Evidence
 from dlcli.report.numbers import Entry, count, figure, number, sample_size, value_of, written
 from dlcli.report.page import Block, Facts, Section, Text
 
+_PLACE = re.compile(r"[0-9]{1,6}")  # more digits are no class, and thousands of them no number that Python reads
 SPLIT_WORDS = {"test": "test", "cv": "cross-validated", "val": "validation", "train": "training"}
 
 
@@ -125,7 +127,7 @@ def class_figures(metrics: Mapping[str, Entry], split: str, name: str) -> dict[i
     """Returns one metric's finite entries by class number."""
     prefix = f"{split}/{name}/"
     found = {key.removeprefix(prefix): entry for key, entry in metrics.items() if key.startswith(prefix)}
-    right = {place: entry for place, entry in found.items() if place.isdecimal() and number(entry.get("value")) is not None}
+    right = {place: entry for place, entry in found.items() if _PLACE.fullmatch(place) and number(entry.get("value")) is not None}
     return {int(place): entry for place, entry in right.items()}
 
 
