@@ -114,7 +114,7 @@ def _factors(dossier: Dossier) -> tuple[str, ...]:
 
 def _caveats(dossier: Dossier) -> tuple[str, ...]:
     said = ["Intervals are of 95 % and of the sampled examples alone: another training run or other data may fall outside."]
-    if not dossier.of("attack") and not dossier.is_table:
+    if not dossier.attempts and not dossier.is_table:
         said.append("Nobody has tried to fool it.")
     if dossier.model.information.get("sweep"):
         said.append("It is one trial of a sweep; where the best of several was chosen by these figures, they flatter it.")
