@@ -111,7 +111,12 @@ def gather(model: RunInfo, *, beside: Path, notes: Mapping[str, tuple[str, ...]]
     gatherer = Gatherer(beside)
     remarks = [f"{run.verb} {run.name} {run.id} is {run.state} and left out" for run in family.unusable]
     own = gatherer.evidence(model)
-    measured = tuple(gatherer.evidence(run) for run in newest_of_each(family.measured))
+    early = [run for run in family.measured if _is_before(run, model)]
+    remarks += [
+        f"{run.verb} {run.name} {run.id} is left out: it was made before the model's training ended, of other weights"
+        for run in early
+    ]
+    measured = tuple(gatherer.evidence(run) for run in newest_of_each(run for run in family.measured if run not in early))
     return Dossier(
         model=own,
         state=_state(model, remarks),
@@ -126,21 +131,29 @@ def gather(model: RunInfo, *, beside: Path, notes: Mapping[str, tuple[str, ...]]
 
 
 def newest_of_each(runs: Iterable[RunInfo]) -> list[RunInfo]:
-    """Returns the newest run of each verb and name, in the order of verbs; ``runs`` come newest first.
+    """Returns the newest run of each verb, name and question, in the order of verbs; ``runs`` come newest first.
 
-    Evaluations that were asked for otherwise (a split, a limit, other data, groups, an attack) stay beside each other: each
+    Runs that were asked for otherwise (a split, a limit, other data, groups, a stronger attack) stay beside each other: each
     says what the others do not.
     """
     newest: dict[tuple[object, ...], RunInfo] = {}
     for run in runs:
         assert run.result is not None
-        newest.setdefault((run.verb, run.name, *(_question(run) if run.verb == "evaluate" else ())), run)
+        newest.setdefault((run.verb, run.name, *_question(run)), run)
     found = list(newest.values())
     return [run for verb in MEASURING_VERBS for run in [run for run in found if run.verb == verb][:_MOST_RUNS]]
 
 
+def _is_before(run: RunInfo, model: RunInfo) -> bool:
+    """Whether a run began before the model's training ended, so that it measured weights of an interrupted run."""
+    try:
+        return datetime.fromisoformat(run.information["start"]) < datetime.fromisoformat(model.information["end"])
+    except (KeyError, TypeError, ValueError):  # not recorded, or garbled
+        return False
+
+
 def _question(run: RunInfo) -> list[str]:
-    """What an evaluation was asked, without how it was computed."""
+    """What a run was asked, without how it was computed."""
     overrides = run.information.get("overrides")
     asked = [str(override) for override in overrides] if isinstance(overrides, list) else []
     groups = ["groups"] if run.result is not None and "groups" in run.result.files else []

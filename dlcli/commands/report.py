@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dlcli.commands.dossier import gather
-from dlcli.errors import DataError, StorageError, UsageError
+from dlcli.errors import DataError, DlcliError, StorageError, UsageError
 from dlcli.report import page_html, page_markdown
 from dlcli.report.model_card import read_notes
 from dlcli.report.model_page import model_page
+from dlcli.report.text import shorten
 from dlcli.runs.enclosed import read_enclosed
 from dlcli.runs.find import BUILTIN, RunInfo, find_model
 from dlcli.runs.folder import read_file, write_file_atomically
@@ -55,11 +57,13 @@ def report(reference: str | None, *, to: str | None = None, notes: str | None = 
     markdown = html.with_suffix(".md")
     _refuse_to_replace(html, page_html.MARK)
     _refuse_to_replace(markdown, page_markdown.MARK)
-    written = _notes(model, notes)
-    dossier = gather(model, beside=html.parent, notes=read_notes(written.decode()))
+    written = None if notes is None else _given(notes)
+    read, unread = _kept(model) if written is None else (read_notes(written.decode()), ())
+    dossier = gather(model, beside=html.parent, notes=read)
+    dossier = replace(dossier, remarks=(*dossier.remarks, *unread))
     page = model_page(dossier)
     content = page_html.html(page)
-    if notes is not None:
+    if written is not None:
         write_file_atomically(model.path / _NOTES, written)
     write_file_atomically(html, content)
     write_file_atomically(markdown, page_markdown.markdown(page))
@@ -114,11 +118,19 @@ def _refuse_to_replace(path: Path, mark: str) -> None:
         raise UsageError(f"{path} exists and was not made by dl report; it was left alone", hint="--to ANOTHER.html")
 
 
-def _notes(model: RunInfo, given: str | None) -> bytes:
-    """What a person wrote: the given file, else what an earlier report kept."""
-    if given is None:
-        kept = model.path / _NOTES
-        return _decodable(read_enclosed(model.path, _NOTES, limit=_LONGEST_NOTES), kept) if kept.exists() else b""
+def _kept(model: RunInfo) -> tuple[Mapping[str, tuple[str, ...]], tuple[str, ...]]:
+    """The notes that an earlier report kept, and a remark where they cannot be read: the folder may be somebody else's."""
+    path = model.path / _NOTES
+    if not path.exists():
+        return {}, ()
+    try:
+        return read_notes(_decodable(read_enclosed(model.path, _NOTES, limit=_LONGEST_NOTES), path).decode()), ()
+    except DlcliError as error:
+        return {}, (f"{path} is left out: {shorten(error.message, 200)}",)
+
+
+def _given(given: str) -> bytes:
+    """The file that --notes names."""
     path = Path(given)
     if not path.is_file():
         what = "that is a folder" if path.is_dir() else "there is no such file"

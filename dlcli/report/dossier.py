@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,28 @@ class Evidence:
     @property
     def examples(self) -> float:
         """How many examples the accuracy rests on; 0 where that is not recorded."""
-        return number(self.metrics.get(f"{self.split}/accuracy", {}).get("n")) or 0.0
+        return self.examples_of(self.split)
+
+    @property
+    def examples_under_attack(self) -> float:
+        """How many examples the robust accuracy rests on; 0 where that is not recorded."""
+        return number(self.metrics.get("attack/robust_accuracy", {}).get("n")) or 0.0
+
+    @property
+    def checkpoint(self) -> str:
+        """Which weights of the model were measured: ``best``, ``last`` or a step."""
+        return str(self.config.get("checkpoint", "best"))
+
+    @property
+    def threat(self) -> str:
+        """What attacked on which part of the data, so that equal ones asked the same."""
+        attack, split = self.config.get("attack"), self.config.get("split", "test")
+        said = attack if isinstance(attack, Mapping) else self.name
+        return json.dumps([said, split], sort_keys=True, default=str, skipkeys=True)
+
+    def examples_of(self, split: str) -> float:
+        """Returns how many examples the accuracy of a part rests on; 0 where that is not recorded."""
+        return number(self.metrics.get(f"{split}/accuracy", {}).get("n")) or 0.0
 
     @property
     def is_shifted(self) -> bool:
@@ -136,19 +158,44 @@ class Dossier:
     def evaluations(self) -> tuple[Evidence, ...]:
         """Evaluations of the model's best weights on its own data: test before val before train, more examples before fewer."""
         order = ("test", "cv", "val", "train")
-        own = [run for run in self.of("evaluate") if not run.is_shifted and run.config.get("checkpoint", "best") == "best"]
+        own = [run for run in self.of("evaluate") if not run.is_shifted and run.checkpoint == "best"]
         return tuple(sorted(own, key=lambda run: (order.index(run.split), -run.examples)))
+
+    @property
+    def whole_evaluations(self) -> tuple[Evidence, ...]:
+        """The evaluations on no fewer examples than the model's own run measured on of the same part."""
+        return tuple(run for run in self.evaluations if run.examples >= self.model.examples_of(run.split))
+
+    @property
+    def probes(self) -> tuple[Evidence, ...]:
+        """What tells how the model's best weights stand attacks: attack runs, then evaluations under an attack.
+
+        Of those that asked the same, the one with the most examples, and the newest of these.
+        """
+        found: dict[str, Evidence] = {}
+        for run in self.attempts:
+            if run.checkpoint != "best" or run.is_shifted:
+                continue
+            known = found.get(run.threat)
+            if known is None or run.examples_under_attack > known.examples_under_attack:
+                found[run.threat] = run
+        return tuple(found.values())
+
+    @property
+    def attempts(self) -> tuple[Evidence, ...]:
+        """Every run that tried to fool the model: attack runs, then evaluations under an attack, newest first."""
+        return (*self.of("attack"), *(run for run in self.of("evaluate") if run.has("attack/robust_accuracy")))
 
     @property
     def figures(self) -> Evidence:
         """The run whose figures stand for the model: the evaluation of test, or what training measured at its end."""
-        best = next(iter(self.evaluations), None)
+        best = next(iter(self.whole_evaluations), None)
         return best if best is not None and (best.split == self.model.split or self.model.split != "test") else self.model
 
     def with_metric(self, prefix: str) -> Evidence | None:
-        """Returns the newest evaluation with metrics that begin with ``prefix``."""
-        return next((run for run in self.evaluations if any(name.startswith(prefix) for name in run.metrics)), None)
+        """Returns the newest whole evaluation with metrics that begin with ``prefix``."""
+        return next((run for run in self.whole_evaluations if any(name.startswith(prefix) for name in run.metrics)), None)
 
     def with_shot(self, name: str) -> Evidence | None:
-        """Returns the newest evaluation with a picture of this name."""
-        return next((run for run in self.evaluations if name in run.shots), None)
+        """Returns the newest whole evaluation with a picture of this name."""
+        return next((run for run in self.whole_evaluations if name in run.shots), None)

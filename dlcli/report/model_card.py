@@ -89,7 +89,7 @@ def _field(dossier: Dossier, title: str, expected: str, facts: tuple[str, ...]) 
 def _use(dossier: Dossier) -> tuple[str, ...]:
     data, kind = dossier.spec.get("name", "unknown data"), dossier.spec.get("kind", "example")
     shape = dossier.spec.get("shape")
-    size = f" of {' x '.join(map(str, shape))}" if isinstance(shape, list) and kind == "image" else ""
+    size = f" of {' x '.join(map(str, shape))}" if isinstance(shape, list) and shape and kind == "image" else ""
     names = ", ".join(dossier.classes[:12]) + (f" and {len(dossier.classes) - 12} more" if len(dossier.classes) > 12 else "")
     read = "a row with the columns of its table" if dossier.is_table else f"one {kind}{size}"
     return (f"It reads {read} like those of {data} and answers with one of: {names or 'its classes'}.",)
@@ -114,7 +114,7 @@ def _factors(dossier: Dossier) -> tuple[str, ...]:
 
 def _caveats(dossier: Dossier) -> tuple[str, ...]:
     said = ["Intervals are of 95 % and of the sampled examples alone: another training run or other data may fall outside."]
-    if not dossier.of("attack") and not dossier.is_table:
+    if not dossier.attempts and not dossier.is_table:
         said.append("Nobody has tried to fool it.")
     if dossier.model.information.get("sweep"):
         said.append("It is one trial of a sweep; where the best of several was chosen by these figures, they flatter it.")

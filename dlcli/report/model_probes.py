@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from dlcli.report.dossier import Dossier, Evidence
 from dlcli.report.model_results import metrics_table, shots
-from dlcli.report.model_summary import threat_of
+from dlcli.report.model_summary import asked_of, attack_name, threat_of
+from dlcli.report.numbers import figure
 from dlcli.report.page import Block, Items, Missing, Section, Text
 
 
@@ -22,11 +23,23 @@ def explanations(dossier: Dossier) -> Section:
 
 def _probes(dossier: Dossier, verb: str, title: str, missing: str, example: str) -> Section:
     runs = dossier.of(verb)
+    others = [run for run in dossier.attempts if run.verb != "attack"] if verb == "attack" else []
+    said = tuple(Text(_elsewhere(run, dossier)) for run in others)
+    if not runs and said:
+        return Section(title, said)
     if not runs and dossier.is_table:
         return Section(title, (Text(f"dl {verb} reads images, and this model reads tables.", "aside"),))
     if not runs:
         return Section(title, (Missing(missing, f"dl {verb} {example} --run {dossier.model.id}"),))
-    return Section(title, (), tuple(Section(f"{run.name}{threat_of(run, dossier)}", tuple(_part(run))) for run in runs))
+    parts = tuple(Section(f"{run.name}{threat_of(run, dossier)}{asked_of(run)}", tuple(_part(run))) for run in runs)
+    return Section(title, said, parts)
+
+
+def _elsewhere(run: Evidence, dossier: Dossier) -> str:
+    robust = figure("accuracy", run.metrics["attack/robust_accuracy"])
+    other = ", other data" if run.is_shifted else ""
+    asked = f"{attack_name(run)}{threat_of(run, dossier)}{asked_of(run)}{other}"
+    return f"Robust accuracy under {asked}: {robust}, by evaluate {run.id}; see Results."
 
 
 def _part(run: Evidence) -> Iterator[Block]:

@@ -21,7 +21,7 @@ def data(dossier: Dossier) -> Section:
     spec, facts = dossier.spec, dossier.data_facts
     rows: list[tuple[str, str]] = [("Data set", str(spec.get("name", "unknown")))]
     shape = spec.get("shape")
-    if isinstance(shape, list):
+    if isinstance(shape, list) and shape:
         sizes = " x ".join(map(str, shape))
         rows.append(("An example", f"{shape[0]} columns" if dossier.is_table else f"{spec.get('kind', 'array')} of {sizes}"))
     if dossier.classes:

@@ -145,7 +145,8 @@ def _title(run: Evidence) -> str:
     attack = run.config.get("attack")
     other = ", other data" if run.is_shifted else ""
     under = f", under {str(attack.get('_target_', 'attack')).rpartition('.')[2]}" if isinstance(attack, Mapping) else ""
-    return f"Evaluation on {SPLIT_WORDS[run.split]} data{other}{under}: {run.name} (n = {count(run.examples)})"
+    weights = "" if run.checkpoint == "best" else f", checkpoint {run.checkpoint}"
+    return f"Evaluation on {SPLIT_WORDS[run.split]} data{other}{under}{weights}: {run.name} (n = {count(run.examples)})"
 
 
 def _class_row(name: str, place: int, found: Mapping[str, Mapping[int, Entry]]) -> tuple[str, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from dlcli.report.dossier import Dossier, Evidence
 from dlcli.report.numbers import Entry, count, figure, number, sample_size, value_of, written
 from dlcli.report.page import Block, Facts, Section, Text
 
+_PLACE = re.compile(r"[0-9]{1,6}")  # more digits are no class, and thousands of them no number that Python reads
 SPLIT_WORDS = {"test": "test", "cv": "cross-validated", "val": "validation", "train": "training"}
 
 
@@ -51,7 +53,7 @@ def verdicts(dossier: Dossier) -> Iterator[str]:
         scaled = "" if after is None else f"; after temperature scaling {100 * after:.1f}"
         off = f"Its probabilities are off by {100 * ece:.1f} percentage points on average (calibration error)"
         yield f"{off}{scaled}{_by_chance(run, ece)}."
-    for attack in dossier.of("attack"):
+    for attack in dossier.probes:
         yield from _under_attack(attack, dossier)
     for column, verdict in group_verdicts(dossier):
         yield f"{column}: {verdict}"
@@ -125,18 +127,37 @@ def class_figures(metrics: Mapping[str, Entry], split: str, name: str) -> dict[i
     """Returns one metric's finite entries by class number."""
     prefix = f"{split}/{name}/"
     found = {key.removeprefix(prefix): entry for key, entry in metrics.items() if key.startswith(prefix)}
-    right = {place: entry for place, entry in found.items() if place.isdecimal() and number(entry.get("value")) is not None}
+    right = {place: entry for place, entry in found.items() if _PLACE.fullmatch(place) and number(entry.get("value")) is not None}
     return {int(place): entry for place, entry in right.items()}
 
 
 def _under_attack(run: Evidence, dossier: Dossier) -> Iterator[str]:
-    clean, robust = (run.metrics.get(f"attack/{name}_accuracy") for name in ("clean", "robust"))
+    robust = run.metrics.get("attack/robust_accuracy")
+    clean = run.metrics.get("attack/clean_accuracy") or run.metrics.get(f"{run.split}/accuracy")
     if not clean or not robust:
         return
-    noise = run.metrics.get("attack/noise_accuracy") if run.name != "noise" else None
+    noise = run.metrics.get("attack/noise_accuracy") if attack_name(run) != "noise" else None
     beside = f"; random noise of the same size leaves {written('accuracy', noise.get('value'))}" if noise else ""
     fall = f"from {written('accuracy', clean.get('value'))} to {figure('accuracy', robust)}"
-    yield f"Under {run.name}{threat_of(run, dossier)} accuracy goes {fall}, n = {count(robust.get('n'))}{beside}."
+    part = str(run.config.get("split", "test"))
+    where = "" if part == "test" else f" on {SPLIT_WORDS.get(part, part)} data"
+    yield f"Under {attack_name(run)}{threat_of(run, dossier)}{where} accuracy goes {fall}, n = {count(robust.get('n'))}{beside}."
+
+
+def attack_name(run: Evidence) -> str:
+    """Returns what an attack is called: an attack run by its own name, an evaluation by its attack's."""
+    attack = run.config.get("attack")
+    if run.verb == "attack" or not isinstance(attack, Mapping):
+        return run.name
+    return str(attack.get("_target_", "attack")).rpartition(".")[2]
+
+
+def asked_of(run: Evidence) -> str:
+    """Returns what sets a run apart from the usual: ``", checkpoint last, on training data"``; empty where nothing does."""
+    part, limit = str(run.config.get("split", "test")), run.config.get("limit")
+    said = "" if run.checkpoint == "best" else f", checkpoint {run.checkpoint}"
+    said += "" if part == "test" else f", on {SPLIT_WORDS.get(part, part)} data"
+    return said + ("" if limit is None else f", limit {limit}")
 
 
 def threat_of(run: Evidence, dossier: Dossier) -> str:

@@ -50,10 +50,12 @@ _COUNTS = ("forwards", "backwards", "queries")
 
 def label(name: str) -> str:
     """Returns what a metric is called, from the last part of its name; unknown ones are named by themselves."""
-    rest, _, last = name.rpartition("/")
-    if last.isdecimal() and rest:
-        return f"{label(rest)}, class {last}"
-    return LABELS.get(last, last.replace("_", " "))
+    *rest, last = name.split("/")
+    numbers: list[str] = []
+    while last.isdecimal() and rest:
+        numbers.append(last)
+        last = rest.pop()
+    return LABELS.get(last, last.replace("_", " ")) + "".join(f", class {number}" for number in reversed(numbers))
 
 
 def is_share(name: str) -> bool:
@@ -71,9 +73,14 @@ def value_of(metrics: Mapping[str, Entry], name: str) -> float | None:
 
 
 def number(value: Any) -> float | None:
-    """Returns a finite number as it is, anything else as None."""
-    right = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if right else None
+    """Returns a finite number as a float, anything else as None, also a whole number that is too large for one."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def written(name: str, value: Any) -> str:

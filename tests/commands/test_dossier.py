@@ -1,5 +1,6 @@
 import io
 import json
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ def png(width=40, height=20):
     return buffer.getvalue()
 
 
-def child(model, verb="attack", name="fgsm", *, metrics=None, files=None, config=b"seed: 0\n", overrides=()):
+def child(model, verb="attack", name="fgsm", *, metrics=None, files=None, config=b"seed: 0\n", overrides=(), n=100_000):
     """A finished run of ``model`` with the given files: name → (path, content)."""
     run = Run.create(
         verb=verb,
@@ -27,7 +28,7 @@ def child(model, verb="attack", name="fgsm", *, metrics=None, files=None, config
     for path, data in (files or {}).values():
         if data is not None:
             run.write(path, data)
-    entry = {"value": 0.5, "low": None, "high": None, "n": 10, "method": None}
+    entry = {"value": 0.5, "low": None, "high": None, "n": n, "method": None}
     run.finish(
         seconds=1.0, metrics=dict.fromkeys(metrics or [], entry), files={key: path for key, (path, _) in (files or {}).items()}
     )
@@ -169,3 +170,28 @@ def test_of_very_many_attacks_the_newest_are_shown(model):
     attacks = gathered(model).measured
     assert len(attacks) == 12
     assert attacks[0].id == last.id
+
+
+def test_what_measured_the_model_before_its_training_ended_is_left_out_and_named(model):
+    early = child(model, "evaluate", "digits", metrics=["test/accuracy"])
+    information = json.loads((model.path / "run.json").read_text())
+    (model.path / "run.json").write_text(json.dumps({**information, "end": datetime.now(UTC).isoformat()}))
+    late = child(model)
+    dossier = gathered(model)
+    assert [run.id for run in dossier.measured] == [late.id]
+    assert dossier.figures.verb == "train"
+    assert any(early.id in remark and "before the model's training ended" in remark for remark in dossier.remarks)
+
+
+@pytest.mark.parametrize("end", [None, 3, "garbled", "2999-01-01T00:00:00"])
+def test_an_end_that_is_no_time_leaves_nothing_out(model, end):
+    information = json.loads((model.path / "run.json").read_text())
+    (model.path / "run.json").write_text(json.dumps({**information, "end": end}))
+    child(model)
+    assert len(gathered(model).measured) == 1
+
+
+def test_a_weak_attack_does_not_hide_a_strong_one(model):
+    child(model, overrides=["attack=fgsm", "attack.epsilon=0.3"])
+    child(model, overrides=["attack=fgsm", "attack.epsilon=0.001", "limit=5"])
+    assert len(gathered(model).measured) == 2

@@ -87,3 +87,13 @@ def test_a_run_folder_with_links_is_not_written_into(runs, tmp_path):
     with pytest.raises(DataError, match="is a link"):
         report("digits")
     assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("content", [b"## Intention\nx\n", b"just text", b"\xff"])
+def test_kept_notes_that_cannot_be_read_are_named_and_not_fatal(runs, content):
+    kept = next(runs.glob("train/digits/2*")) / "notes.md"
+    kept.write_bytes(content)
+    written = report("digits")
+    assert any(str(kept) in remark and "left out" in remark for remark in written.remarks)
+    assert "notes.md is left out" in written.html.read_text()
+    assert kept.read_bytes() == content

@@ -49,3 +49,25 @@ def test_of_two_evaluations_the_one_with_more_examples_stands_for_the_model(make
 def test_an_evaluation_of_other_weights_never_stands_for_the_model(make_dossier, make_run):
     last = make_run("evaluate", config={"checkpoint": "last"})
     assert make_dossier(measured=(last,)).evaluations == ()
+
+
+def test_an_evaluation_of_a_few_examples_does_not_replace_the_models_own_figures(make_dossier, make_run, entry, shot):
+    model = make_run(metrics={"test/accuracy": entry(0.99, n=10_000)})
+    few = make_run("evaluate", metrics={"test/accuracy": entry(1.0, n=10)}, shots={"confusion": shot})
+    dossier = make_dossier(model=model, measured=(few,))
+    assert dossier.figures is model
+    assert dossier.evaluations == (few,)
+    assert dossier.with_shot("confusion") is None
+    whole = make_run("evaluate", metrics={"test/accuracy": entry(0.98, n=10_000)})
+    assert make_dossier(model=model, measured=(few, whole)).figures is whole
+
+
+def test_of_attacks_that_asked_the_same_the_one_with_most_examples_counts(make_dossier, make_run, entry):
+    def attack(n, epsilon, checkpoint="best"):
+        config = {"attack": {"norm": "linf", "epsilon": epsilon}, "checkpoint": checkpoint}
+        return make_run("attack", name="fgsm", metrics={"attack/robust_accuracy": entry(0.5, n=n)}, config=config)
+
+    few, strong, many, last = attack(5, 0.001), attack(100, 0.3), attack(100, 0.001), attack(1000, 0.3, "last")
+    dossier = make_dossier(measured=(last, few, strong, many))
+    assert dossier.probes == (many, strong)
+    assert len(dossier.attempts) == 4

@@ -69,3 +69,8 @@ def test_facts_are_said_where_they_are_known(make_dossier, make_run):
 def test_the_size_of_the_training_data_is_named(make_dossier, make_run):
     model = make_run(information={"data": {"sizes": {"train": 1030}}})
     assert "Training data: 1 030 examples" in " ".join(texts(card(make_dossier(model=model)), "plain"))
+
+
+def test_an_evaluation_under_an_attack_tried_to_fool_it(make_dossier, make_run, entry):
+    run = make_run("evaluate", metrics={"test/accuracy": entry(0.9), "attack/robust_accuracy": entry(0.2)})
+    assert "Nobody has tried" not in " ".join(texts(card(make_dossier(state={}, measured=(run,))), "plain"))

@@ -25,3 +25,17 @@ def test_what_was_not_measured_names_its_command_and_tables_are_told_why_not(mak
     assert robustness(images).blocks[0].command == "dl attack fgsm --run 20260101-000000.000-train"
     assert isinstance(explanations(images).blocks[0], Missing)
     assert isinstance(robustness(make_dossier()).blocks[0], Text)
+
+
+def test_an_attack_on_other_weights_data_or_a_few_examples_says_so(make_dossier, make_run):
+    config = {"attack": {"norm": "linf", "epsilon": 0.3}, "checkpoint": "last", "split": "train", "limit": 5}
+    (part,) = robustness(make_dossier(measured=(make_run("attack", name="fgsm", config=config),))).parts
+    assert part.title == "fgsm (linf, epsilon 0.3), checkpoint last, on training data, limit 5"
+
+
+def test_an_evaluation_under_an_attack_is_evidence(make_dossier, make_run, entry):
+    metrics = {"test/accuracy": entry(0.9), "attack/robust_accuracy": entry(0.2)}
+    config = {"attack": {"_target_": "dlcli.attacks.fgsm.FGSM", "norm": "linf", "epsilon": 0.1}}
+    run = make_run("evaluate", metrics=metrics, config=config)
+    (said,) = robustness(make_dossier(state={}, measured=(run,))).blocks
+    assert said == Text(f"Robust accuracy under FGSM (linf, epsilon 0.1): 20.00 %, by evaluate {run.id}; see Results.")

@@ -69,3 +69,9 @@ def test_garbled_records_are_shown_as_unknown(make_dossier, make_run):
     dossier = make_dossier(model=model, state={"spec": {"shape": "x", "columns": [1], "kind": "table"}})
     for section in (data, training, lineage, repeat):
         assert section(dossier).title
+
+
+def test_an_empty_shape_is_not_shown(make_dossier):
+    for kind in ("table", "image"):
+        section = data(make_dossier(state={"spec": {"shape": [], "kind": kind}}))
+        assert "An example" not in facts(section)

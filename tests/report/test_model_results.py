@@ -116,3 +116,8 @@ def test_mistakes_of_a_table_point_to_its_predictions(make_dossier, make_run):
 def test_a_picture_of_an_unknown_name_is_shown_by_its_name(make_run, shot):
     (picture,) = shots(make_run("attack", name="pgd", shots={"some_new_thing": shot}, files={"some_new_thing": "plots/x.png"}))
     assert (picture.alt, picture.caption) == ("some new thing of attack pgd", "some new thing: plots/x.png")
+
+
+def test_an_evaluation_of_other_weights_says_so(make_dossier, make_run):
+    (part,) = results(make_dossier(measured=(make_run("evaluate", config={"checkpoint": "last"}),))).parts
+    assert part.title == "Evaluation on test data, checkpoint last: thing (n = 100)"

@@ -78,3 +78,15 @@ def test_a_calibration_error_that_chance_makes_is_no_fault(ece, fault, make_doss
     (sentence,) = verdicts(make_dossier(measured=(make_run("evaluate", metrics=metrics),)))
     assert "chance alone makes up to 7.0" in sentence
     assert sentence.endswith("so this shows no fault.") is not fault
+
+
+def test_a_class_number_of_thousands_of_digits_is_no_class(entry):
+    metrics = {"test/recall/0": entry(0.5), f"test/recall/{'1' * 5000}": entry(0.1), "test/recall/²": entry(0.1)}
+    assert list(class_figures(metrics, "test", "recall")) == [0]
+
+
+def test_an_evaluation_under_an_attack_gives_a_verdict(make_dossier, make_run, entry):
+    metrics = {"test/accuracy": entry(0.9), "attack/robust_accuracy": entry(0.2)}
+    config = {"attack": {"_target_": "dlcli.attacks.fgsm.FGSM", "norm": "linf", "epsilon": 0.1}}
+    (sentence,) = verdicts(make_dossier(measured=(make_run("evaluate", metrics=metrics, config=config),)))
+    assert sentence == "Under FGSM (linf, epsilon 0.1) accuracy goes from 90.00 % to 20.00 %, n = 100."

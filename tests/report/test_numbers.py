@@ -57,3 +57,15 @@ def test_only_finite_numbers_are_numbers():
     assert value_of({"a": {"value": 2}}, "a") == 2.0
     assert value_of({}, "a") is None
     assert count(1234567) == "1 234 567"
+
+
+def test_a_whole_number_that_no_float_holds_is_none():
+    assert number(10**400) is None
+    assert number(-(10**400)) is None
+    assert count(10**400) == "–"
+
+
+def test_a_name_of_very_many_parts_has_a_label():
+    assert label("a/recall/3/4") == "recall, class 3, class 4"
+    assert label("3") == "3"
+    assert label("/".join(["1"] * 3000)).startswith("1, class 1")
