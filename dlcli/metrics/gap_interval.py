@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
 SIMULATIONS = 2000
-_SCALES = 161
+_SCALES = 121
 _SPAN = 6.0  # standard deviations that the scales reach beyond what was seen
 _NOTHING = 1e-12
 _SEED = 0  # the same predictions give the same interval
@@ -34,23 +34,30 @@ def gap_interval(counts: Numbers, gaps: Numbers, chances: Numbers) -> tuple[floa
     observed = float((counts * np.abs(gaps)).sum() / total)
     if observed < _NOTHING:
         return observed, max(observed, calibrated_gap(counts, chances)[1])
-    # Gaps of the size of the noise say little of where the true ones are: evened out by it, the interval holds more often.
+    widest = float(np.sqrt((_spread(counts, 0 * gaps, chances) ** 2 + _spread(counts, gaps, chances) ** 2).sum()))
+    scales = np.linspace(0, 1 + _SPAN * widest / observed, _SCALES)
+    below = _shares_below(observed, scales, counts, gaps, chances)
+    # An error that a calibrated model exceeds nearly always is no proof of any, however small: the interval then starts at 0.
+    low = float(scales[np.flatnonzero(below <= 0.975)[0]]) * observed if (below <= 0.975).any() else observed
+    # Gaps of the size of the noise say little of where the true ones are. Evened out by it they give the higher upper bound.
     evened = np.where(gaps < 0, -1.0, 1.0) * np.sqrt(gaps**2 + (_spread(counts, gaps, chances) * total / counts) ** 2)
-    gaps = evened * observed * total / (counts * np.abs(evened)).sum()
+    evened *= observed * total / (counts * np.abs(evened)).sum()
+    reached = np.flatnonzero(_shares_below(observed, scales, counts, evened, chances) >= 0.025)
+    high = float(scales[reached[-1]]) * observed if len(reached) else 0.0
+    return min(low, observed), min(1.0, max(high, observed, calibrated_gap(counts, chances)[1]))
+
+
+def _shares_below(observed: float, scales: Numbers, counts: Numbers, gaps: Numbers, chances: Numbers) -> Numbers:
+    """For each scale the share of simulated sums that are not above the observed one."""
+    total = counts.sum()
     # The weights of the bins vary too, which moves the mean of unequal gaps.
     between = float(np.sqrt(max((counts / total * gaps**2).sum() - observed**2, 0.0) / total))
     noise = _noise(len(counts) + 1)
-    widest = float(np.sqrt((_spread(counts, 0 * gaps, chances) ** 2 + _spread(counts, gaps, chances) ** 2).sum()))
-    scales = np.linspace(0, 1 + _SPAN * widest / observed, _SCALES)
-    below = np.empty(_SCALES)
+    below = np.empty(len(scales))
     for number, scale in enumerate(scales):
         parts = scale * counts * gaps / total + noise[:, 1:] * _spread(counts, scale * gaps, chances)
         below[number] = (np.abs(parts).sum(axis=1) + scale * between * noise[:, 0] <= observed).mean()
-    # An error that a calibrated model exceeds nearly always is no proof of any, however small: the interval then starts at 0.
-    low = 0.0 if below[0] <= 0.975 else float(scales[np.flatnonzero(below <= 0.975)[0]]) * observed
-    reached = np.flatnonzero(below >= 0.025)
-    high = float(scales[reached[-1]]) * observed if len(reached) else 0.0
-    return min(low, observed), min(1.0, max(high, observed, calibrated_gap(counts, chances)[1]))
+    return below
 
 
 def calibrated_gap(counts: Numbers, chances: Numbers) -> tuple[float, float]:
