@@ -170,10 +170,15 @@ def _config(text: str, remarks: list[str]) -> Mapping[str, Any]:
     if not text:
         return {}
     try:
-        return read_stored(text.encode(), source="config.yaml")
+        config = read_stored(text.encode(), source="config.yaml")
+        repr(config)
     except DlcliError as error:
         remarks.append(shorten(error.message, 160))
-        return {}
+    except ValueError:  # a whole number of thousands of digits, which YAML takes in base 16 and Python does not write
+        remarks.append("config.yaml holds a number that is too large to be shown")
+    else:
+        return config
+    return {}
 
 
 def _state(model: RunInfo, remarks: list[str]) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +81,7 @@ class Evidence:
         """What attacked on which part of the data, so that equal ones asked the same."""
         attack, split = self.config.get("attack"), self.config.get("split", "test")
         said = attack if isinstance(attack, Mapping) else self.name
-        return json.dumps([said, split], sort_keys=True, default=str, skipkeys=True)
+        return repr((said, split))
 
     def examples_of(self, split: str) -> float:
         """Returns how many examples the accuracy of a part rests on; 0 where that is not recorded."""

@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -97,3 +98,31 @@ def test_kept_notes_that_cannot_be_read_are_named_and_not_fatal(runs, content):
     assert any(str(kept) in remark and "left out" in remark for remark in written.remarks)
     assert "notes.md is left out" in written.html.read_text()
     assert kept.read_bytes() == content
+
+
+def test_a_garbled_run_folder_still_gets_its_page(runs):
+    folder = next(runs.glob("train/digits/2*"))
+    result = json.loads((folder / "result.json").read_text())
+    entry = {"value": 0.5, "low": 0.1, "high": 0.9, "n": 7, "method": None}
+    names = [f"test/recall/{'1' * 5000}", "/".join(["1"] * 3000), "test/recall/²", "", "/", "test/threshold/", "test/accuracy"]
+    result["metrics"] |= dict.fromkeys(names, entry)
+    (folder / "result.json").write_text(json.dumps(result))
+    run = json.loads((folder / "run.json").read_text())
+    run |= {"overrides": 5, "end": [], "start": 10**400, "parameters": 10**400, "data": {"sizes": {"train": 10**400, "x": []}}}
+    (folder / "run.json").write_text(json.dumps(run))
+    (folder / "config.yaml").write_text(f"seed: 0x{'f' * 5000}\nattack: {{1: 2, a: 3}}\n")
+    for path in folder.glob("checkpoints/*/state.json"):
+        state = json.loads(path.read_text())
+        state["spec"] |= {"shape": [], "epsilon": 10**400, "classes": [[], {}, 10**400]}
+        path.write_text(json.dumps({**state, "calibration": {"temperature": 10**400}, "data_digest": []}))
+    written = report("digits")
+    assert any("too large to be shown" in remark for remark in written.remarks)
+    assert written.html.stat().st_size < 5_000_000
+
+
+@pytest.mark.parametrize("value", ["{1: 2, a: 3}", "[]", "10000000000000000000000000000000000000000000"])
+def test_a_garbled_attack_still_gets_its_part(dl, runs, value):
+    assert dl("attack", "fgsm", "--limit", "5", "--quiet").code == 0
+    (folder,) = runs.glob("attack/fgsm/2*")
+    (folder / "config.yaml").write_text(f"attack: {value}\nsplit: {value}\nlimit: {value}\ncheckpoint: {value}\n")
+    assert "robust accuracy" in report("digits").html.read_text()
