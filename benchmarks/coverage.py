@@ -1,7 +1,8 @@
 """How often 95 % intervals contain the truth: predictions are drawn from a known distribution, measured, and compared.
 
-``python -m benchmarks.coverage [--draws 1000]`` writes ``results/coverage/metrics.json``: the share of draws whose interval contains the
-value of the same metric in half a million examples. With 1,000 draws, shares between 93.6 and 96.4 % are what 95 % looks like.
+``python -m benchmarks.coverage [--draws 1000]`` writes ``results/coverage/metrics.json``: the share of draws whose interval
+contains the value of the same metric in half a million examples. With 1,000 draws, shares between 93.6 and 96.4 % are what 95 %
+looks like.
 """
 
 from __future__ import annotations
