@@ -1,6 +1,6 @@
 """How often 95 % intervals contain the truth: predictions are drawn from a known distribution, measured, and compared.
 
-``python -m benchmarks.coverage [--draws 1000]`` writes ``results/simulated/coverage.json``: the share of draws whose interval
+``python -m benchmarks.coverage [--draws 1000]`` writes ``results/coverage/metrics.json``: the share of draws whose interval
 contains the value of the same metric in half a million examples. With 1,000 draws, shares between 93.6 and 96.4 % are what 95 %
 looks like.
 """
@@ -20,7 +20,7 @@ from dlcli.contracts import Metric, Predictions
 from dlcli.metrics.summary import classification_metrics
 
 _TRUTH = 500_000
-_RESULTS = Path(__file__).parent / "results" / "simulated" / "coverage.json"
+_RESULTS = Path(__file__).parent / "results" / "coverage" / "metrics.json"
 
 
 @dataclass(frozen=True)

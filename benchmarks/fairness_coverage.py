@@ -1,6 +1,6 @@
 """How often the intervals of differences between groups contain the true difference, and how often p falls below 0.05.
 
-``python -m benchmarks.fairness_coverage [--draws 1000] [--resamples 500]`` writes ``results/simulated/fairness.json``. Logits are
+``python -m benchmarks.fairness_coverage [--draws 1000] [--resamples 500]`` writes ``results/coverage/fairness.json``. Logits are
 normal with mean ±0.75 by class, moved by the group's shift, so every true rate has a closed form. Where the true difference is 0
 (``like groups``, and AUROC everywhere) ``p below 0.05`` should be near 0.05, elsewhere it is the power of the test.
 """
@@ -21,7 +21,7 @@ from dlcli.contracts import Predictions
 from dlcli.metrics import fairness
 from dlcli.metrics.fairness import ColumnReport, column_report
 
-_RESULTS = Path(__file__).parent / "results" / "simulated" / "fairness.json"
+_RESULTS = Path(__file__).parent / "results" / "coverage" / "fairness.json"
 _CENTER = 0.75
 
 
