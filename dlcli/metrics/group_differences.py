@@ -71,7 +71,8 @@ def largest_difference(
     percentiles of its resamples double that: with three like groups they never held the truth, 0. Here the lower bound is the
     highest of the simultaneous lower bounds of all differences that reach the largest within 2.5 of their standard errors
     (2.5 % that any of these lies above its truth), and the upper bound is the largest of all their percentiles.
-    ``benchmarks/fairness_coverage.py`` measures how often it holds true differences, and 0 where groups are alike. There are no bounds where no resample differs from the groups themselves.
+    ``benchmarks/fairness_coverage.py`` measures how often it holds true differences, and 0 where groups are alike. There are
+    no bounds where no resample differs from the groups themselves.
     Source of simultaneous bounds by resampling: Romano and Wolf 2005, "Exact and approximate stepdown methods for multiple
     hypothesis testing"; of leaving out what is far below: Andrews and Soares 2010, "Inference for parameters defined by moment
     inequalities using generalized moment selection".
