@@ -115,7 +115,7 @@ def prepare(
     alone = plan.batch_size == 1 or len(bundle.train) == 1
     if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
         raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
-    held_out = bundle.val is not None and bundle.val is not bundle.train
+    held_out = bundle.val is not None and settings.overfit is None
     placed = {name: part and part.to(device) for name in SPLITS for part in [getattr(bundle, name)]}
     bundle = replace(bundle, **placed)
     place(model, device)

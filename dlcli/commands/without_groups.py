@@ -111,6 +111,6 @@ def second_model(
         predictions = Predictions(predictions.logits[rows], predictions.targets[rows], predictions.index[rows])
     if not predictions.targets.equal(subject.split.targets.cpu()):
         raise DataError("the second model's examples are not those of the first: the data have changed since it was trained")
-    calibration = None if job.bundle.val is None else fitted_calibration(predict(job.bundle.val))
+    calibration = None if job.bundle.val is None or not job.held_out else fitted_calibration(predict(job.bundle.val))
     metrics = select(classification_metrics(predictions, bundle.spec.classes, split=f"{settings.split}/without_groups"))
     return SecondModel(dropped, predictions, calibration, metrics)

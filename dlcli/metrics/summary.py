@@ -40,14 +40,16 @@ def classification_metrics(predictions: Predictions, spec_classes: Sequence[str]
 
     Raises:
         ValueError: the logits do not have P classes.
-        ComputeError: a logit is NaN, so that no class is predicted.
+        ComputeError: a logit is NaN or infinite.
     """
     classes = class_logits(predictions.logits).shape[1]
     if classes != len(spec_classes):
         raise ValueError(f"expected logits for {len(spec_classes)} classes, got {classes}")
-    broken = int(predictions.logits.isnan().any(dim=1).sum())
+    broken = int((~predictions.logits.isfinite()).any(dim=1).sum())
     if broken:
-        raise ComputeError(f"the model gives NaN for {broken} of {len(predictions.targets)} {split} examples; expected numbers")
+        raise ComputeError(
+            f"the model gives NaN or infinity for {broken} of {len(predictions.targets)} {split} examples; expected numbers"
+        )
     confusion = confusion_matrix(predictions, classes)
     resampled = balanced_accuracy_and_f1(confusion)
     metrics = {

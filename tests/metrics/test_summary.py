@@ -96,5 +96,5 @@ def test_logits_of_another_width_are_refused():
 def test_a_nan_logit_is_no_prediction():
     predictions = random_predictions(3)
     predictions.logits[7, 1] = math.nan
-    with pytest.raises(ComputeError, match="NaN for 1 of 200 test examples"):
+    with pytest.raises(ComputeError, match="NaN or infinity for 1 of 200 test examples"):
         classification_metrics(predictions, names(3), split="test")
