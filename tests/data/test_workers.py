@@ -166,7 +166,8 @@ def work(root: Path, pipe) -> None:
     loader = Loader(Reader(scan(root).files, 16, 3), workers=2)
     KEPT.append(loader)
     stream = loader.stream(Requests(torch.arange(16).repeat(8), 2, 1.0), pin=False)
-    count = len(next(stream).pixels)
+    # One batch from each worker: a signal that comes before a worker has its handlers ends it, as it would any new process.
+    count = sum(len(next(stream).pixels) for _ in range(2))
     pipe.send("reading")
     deadline = time.monotonic() + 30
     while len(came) < 2 and time.monotonic() < deadline:
