@@ -112,8 +112,21 @@ def _more_workers_than_cores() -> Iterator[None]:
 
 
 def _started(loader: DataLoader[Any]) -> Iterator[Images]:
-    with _more_workers_than_cores():
+    with _more_workers_than_cores(), _signals_held():
         return iter(loader)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """What starts meanwhile starts with these signals blocked: none can end a worker before it has said what it makes of them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _NextUp:

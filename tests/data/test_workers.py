@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from dlcli.data import workers
 from dlcli.data.layout import scan
 from dlcli.data.reader import Reader, Requests
 from dlcli.data.workers import Loader
@@ -154,6 +155,7 @@ def test_a_worker_that_is_killed_is_one_clear_error(loader):
         list(stream)
 
 
+START = workers._start
 KEPT: list[Loader] = []  # what lives until the end of the process, as in the traceback of an error
 
 
@@ -166,8 +168,7 @@ def work(root: Path, pipe) -> None:
     loader = Loader(Reader(scan(root).files, 16, 3), workers=2)
     KEPT.append(loader)
     stream = loader.stream(Requests(torch.arange(16).repeat(8), 2, 1.0), pin=False)
-    # One batch from each worker: a signal that comes before a worker has its handlers ends it, as it would any new process.
-    count = sum(len(next(stream).pixels) for _ in range(2))
+    count = len(next(stream).pixels)
     pipe.send("reading")
     deadline = time.monotonic() + 30
     while len(came) < 2 and time.monotonic() < deadline:
@@ -208,3 +209,23 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(working):
     assert len(workers) == 2
     process.kill()
     assert gone(workers, 3)
+
+
+@needs_proc
+def test_a_worker_starts_with_the_signals_held_and_the_caller_gets_its_own_back(loader):
+    before = children()
+    own = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    stream = loader.stream(requests(0, 1), pin=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("dlcli.data.workers._start", _wait_to_be_signalled)
+        next(stream)
+    assert children() - before
+    assert len(list(stream)) == 1
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == own
+
+
+def _wait_to_be_signalled(worker: int) -> None:
+    """Stands for a worker that is interrupted before it has done anything; then it starts as always."""
+    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)
+    START(worker)
