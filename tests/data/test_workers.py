@@ -215,7 +215,7 @@ def test_workers_do_not_outlive_a_parent_that_is_killed(working):
 def test_a_worker_starts_with_the_signals_held_and_the_caller_gets_its_own_back(loader):
     before = children()
     own = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    stream = loader.stream(requests(0, 1), pin=False)
+    stream = loader.stream(requests(0, 1, size=1), pin=False)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("dlcli.data.workers._start", _wait_to_be_signalled)
         next(stream)
