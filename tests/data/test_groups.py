@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from dlcli.data.columns import RawColumn
-from dlcli.data.groups import MISSING, Factor, membership, parse_groups
+from dlcli.data.groups import MISSING, Factor, membership, parse_groups, plain
 from dlcli.errors import UsageError
 
 GENDER = RawColumn("Gender", torch.tensor([0, 1, 1, 0, -1, 1]), ("Female", "Male"))
@@ -90,3 +90,7 @@ def test_one_group_and_too_many_groups_are_refused():
         groups("Age:90")
     with pytest.raises(UsageError, match="21 groups among 21"):
         groups("x", {"x": RawColumn("x", torch.arange(21), tuple(f"v{number}" for number in range(21)))})
+
+
+def test_numbers_that_differ_have_names_that_differ():
+    assert [plain(value) for value in (1000001.0, 1000002.0, 0.1, 18.0)] == ["1000001", "1000002", "0.1", "18"]

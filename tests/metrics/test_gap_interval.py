@@ -59,3 +59,10 @@ def test_a_sure_and_right_model_has_no_error_but_is_not_certain():
     low, high = gap_interval(np.array([50.0]), np.array([0.01]), np.array([0.99]))
     assert low == 0.0
     assert 0 < high < 0.1
+
+
+def test_an_error_below_what_chance_makes_proves_no_miscalibration():
+    # A hundredth of the gap that fifty examples a bin show by chance.
+    low, high = gap_interval(np.full(10, 50.0), np.full(10, 5e-4) * (-1) ** np.arange(10), np.linspace(0.3, 0.9, 10))
+    assert low == 0.0
+    assert high >= calibrated_gap(np.full(10, 50.0), np.linspace(0.3, 0.9, 10))[1]
