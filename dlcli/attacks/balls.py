@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 Norm = Literal["linf", "l2"]
+TOLERANCE = 1e-6
 
 
 def check_epsilon(epsilon: float, norm: str) -> None:
@@ -30,6 +31,15 @@ def check_epsilon(epsilon: float, norm: str) -> None:
         raise ValueError(f"epsilon must be finite and at least 0, got {epsilon}")
     if norm == "linf" and epsilon > 1:
         raise ValueError(f"epsilon must be in [0, 1] for linf, as images are, got {epsilon:g}; did you mean {epsilon:g}/255?")
+
+
+def check_box(inputs: Tensor) -> None:
+    """Refuses images, (N, C, H, W), outside [0, 1] by more than rounding, and NaN (ValueError); tables have no box."""
+    if inputs.ndim > 2 and inputs.numel():
+        low, high = (float(bound) for bound in inputs.aminmax())
+        # Written so that NaN is refused, too.
+        if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+            raise ValueError(f"images must be in [0, 1], got [{low:g}, {high:g}]; what normalises them belongs in the model")
 
 
 def steepest(gradient: Tensor, norm: Norm) -> Tensor:
@@ -54,6 +64,11 @@ def project(delta: Tensor, norm: Norm, epsilon: float) -> Tensor:
         return delta.clamp(-epsilon, epsilon)
     size = distance(delta, norm).reshape(-1, *[1] * (delta.ndim - 1))
     return delta * (epsilon / size.clamp_min(1e-38)).clamp_max(1)
+
+
+def within(points: Tensor, inputs: Tensor, norm: Norm, epsilon: float) -> Tensor:
+    """Returns ``points`` brought into the ball around ``inputs`` and, for images, into the box."""
+    return boxed(inputs + project(points - inputs, norm, epsilon))
 
 
 def distance(delta: Tensor, norm: Norm) -> Tensor:
