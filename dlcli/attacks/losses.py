@@ -13,6 +13,7 @@ from torch import Tensor
 from dlcli.attacks.examples import Examples
 
 Loss = Callable[[Tensor, Examples], Tensor]
+_TINY = 1e-12
 
 
 def log_odds(logits: Tensor, examples: Examples) -> Tensor:
@@ -37,33 +38,36 @@ def margin(logits: Tensor, examples: Examples) -> Tensor:
 def dlr(logits: Tensor, examples: Examples) -> Tensor:
     """Returns the difference of logits ratio (Croce and Hein 2020, "Reliable evaluation", eq. 6), free of shift and scale.
 
-    The margin over z_π1 - z_π3, where π sorts the logits downwards. With goals: the margin over the spread of
-    :func:`targeted_dlr`. Two classes have no third logit: there it is the plain margin.
+    The margin over z_π1 - z_π3, where π sorts the logits downwards; two classes have no third logit, so there it is the plain
+    margin. With goals it is the margin over the spread of :func:`targeted_dlr`.
     """
-    spread = _spread(logits, logits.new_ones(1)) if examples.goals is None else _spread(logits, logits.new_full((2,), 0.5))
-    return margin(logits, examples) / spread
+    return margin(logits, examples) / (_spread(logits) if examples.goals is None else _wide_spread(logits))
 
 
 def targeted_dlr(logits: Tensor, examples: Examples) -> Tensor:
     """Returns (z_t - z_y) / (z_π1 - (z_π3 + z_π4) / 2), with t the rivals (Croce and Hein 2020, eq. 7).
 
-    Above 0 the rival leads the true class, and a third class may lead both. With three classes the spread is z_π1 - z_π3,
-    with two there is none.
+    Above 0 the rival leads the true class, and a third class may lead both. It needs four classes; with fewer it is the plain
+    difference, since over z_π1 - z_π3 the last of three classes would make it -1 everywhere, with no way up.
     """
     assert examples.rivals is not None
-    return (_of(logits, examples.rivals) - _of(logits, examples.targets)) / _spread(logits, logits.new_full((2,), 0.5))
+    return (_of(logits, examples.rivals) - _of(logits, examples.targets)) / _wide_spread(logits)
 
 
-def _spread(logits: Tensor, weights: Tensor) -> Tensor:
-    """The largest logit less the weighted third and following; 1 for two classes."""
-    highest = logits.topk(min(logits.shape[1], 2 + len(weights)), dim=1).values
-    following = highest[:, 2:]
-    if following.shape[1] == 0:
-        return torch.ones_like(highest[:, 0])
-    # Of two weights, three classes have use for one only.
-    weights = weights[: following.shape[1]]
-    lower = (following * weights / weights.sum()).sum(dim=1)
-    return (highest[:, 0] - lower).clamp_min(1e-12)
+def _spread(logits: Tensor) -> Tensor:
+    """z_π1 - z_π3; 1 where there is no third class."""
+    if logits.shape[1] < 3:
+        return torch.ones_like(logits[:, 0])
+    first, _, third = logits.topk(3, dim=1).values.unbind(dim=1)
+    return (first - third).clamp_min(_TINY)
+
+
+def _wide_spread(logits: Tensor) -> Tensor:
+    """z_π1 - (z_π3 + z_π4) / 2; 1 where there is no fourth class."""
+    if logits.shape[1] < 4:
+        return torch.ones_like(logits[:, 0])
+    first, _, third, fourth = logits.topk(4, dim=1).values.unbind(dim=1)
+    return (first - (third + fourth) / 2).clamp_min(_TINY)
 
 
 def _of(logits: Tensor, classes: Tensor) -> Tensor:
