@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from dlcli.attacks.ascent import check_counts
 from dlcli.attacks.autopgd import autopgd
 from dlcli.attacks.balls import Norm, check_epsilon
-from dlcli.attacks.examples import Standing, lent
+from dlcli.attacks.examples import Examples, Standing, lent
 from dlcli.attacks.gradients import first_look
 from dlcli.attacks.losses import Loss, dlr, log_odds
 from dlcli.contracts import Threat
@@ -68,18 +68,22 @@ class APGD:
             standing = Standing(examples)
             clean = first_look(model, examples, loss, gradient=False)
             standing.offer(examples.inputs, clean.values, examples.fooled(clean.logits))
-            for restart in range(self.restarts):
-                if not len(standing.rows):
-                    break
-                autopgd(
-                    model,
-                    examples.take(standing.rows),
-                    standing,
-                    loss=loss,
-                    rank=loss,
-                    norm=self.norm,
-                    epsilon=self.epsilon,
-                    steps=self.steps,
-                    restart=restart,
-                )
+            self.search(model, examples, standing, rank=loss)
             return standing.result()
+
+    def search(self, model: nn.Module, examples: Examples, standing: Standing, *, rank: Loss) -> None:
+        """Climbs for those of ``examples`` that stand; points are compared by ``rank``, as those offered before."""
+        for restart in range(self.restarts):
+            if not len(standing.rows):
+                return
+            autopgd(
+                model,
+                examples.take(standing.rows),
+                standing,
+                loss=LOSSES[self.loss],
+                rank=rank,
+                norm=self.norm,
+                epsilon=self.epsilon,
+                steps=self.steps,
+                restart=restart,
+            )

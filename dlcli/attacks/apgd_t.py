@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from dlcli.attacks.ascent import check_counts
@@ -13,15 +12,9 @@ from dlcli.attacks.autopgd import autopgd
 from dlcli.attacks.balls import Norm, check_epsilon
 from dlcli.attacks.examples import Examples, Standing, lent
 from dlcli.attacks.gradients import first_look
-from dlcli.attacks.losses import dlr, margin, targeted_dlr
+from dlcli.attacks.losses import dlr, likeliest_errors, margin, targeted_dlr
 from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys
-
-
-def likeliest_errors(logits: Tensor, targets: Tensor, count: int) -> Tensor:
-    """Returns each example's wrong classes, the one with the highest logit first, int64 (N, min(count, P - 1))."""
-    wrong = logits.scatter(1, targets[:, None], -torch.inf)
-    return wrong.topk(min(count, logits.shape[1] - 1), dim=1).indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +61,24 @@ class APGDT:
             standing = Standing(examples)
             clean = first_look(model, examples, margin, gradient=False)
             standing.offer(examples.inputs, clean.values, examples.fooled(clean.logits))
-            if goals is not None:
-                self._climb(model, examples.take(standing.rows), standing, turn=0)
-                return standing.result()
-            for turn, rivals in enumerate(likeliest_errors(clean.logits, examples.targets, self.targets).unbind(dim=1)):
-                self._climb(model, examples.against(rivals).take(standing.rows), standing, turn=turn)
+            self.search(model, examples, standing, clean=clean.logits)
             return standing.result()
 
-    def _climb(self, model: nn.Module, examples: Examples, standing: Standing, *, turn: int) -> None:
-        if len(examples):
+    def search(self, model: nn.Module, examples: Examples, standing: Standing, *, clean: Tensor) -> None:
+        """Climbs for those of ``examples`` that stand; points are compared by margin.
+
+        Args:
+            clean: logits of the unchanged examples, (N, P).
+        """
+        aims = [examples]
+        if examples.goals is None:
+            aims = [examples.against(rivals) for rivals in likeliest_errors(clean, examples.targets, self.targets).unbind(dim=1)]
+        for turn, aimed in enumerate(aims):
+            if not len(standing.rows):
+                return
             autopgd(
                 model,
-                examples,
+                aimed.take(standing.rows),
                 standing,
                 loss=targeted_dlr if examples.goals is None else dlr,
                 rank=margin,

@@ -15,6 +15,12 @@ Norm = Literal["linf", "l2"]
 TOLERANCE = 1e-6
 
 
+def check_norm(norm: str) -> None:
+    """Refuses a norm that there is no geometry for (ValueError)."""
+    if norm not in {"linf", "l2"}:
+        raise ValueError(f"norm must be 'linf' or 'l2', got {norm!r}")
+
+
 def check_epsilon(epsilon: float, norm: str) -> None:
     """Refuses a radius that cannot be meant.
 
@@ -25,8 +31,7 @@ def check_epsilon(epsilon: float, norm: str) -> None:
     Raises:
         ValueError: an unknown norm, or a radius that is negative, not finite or, in Linf, above 1.
     """
-    if norm not in {"linf", "l2"}:
-        raise ValueError(f"norm must be 'linf' or 'l2', got {norm!r}")
+    check_norm(norm)
     if not math.isfinite(epsilon) or epsilon < 0:
         raise ValueError(f"epsilon must be finite and at least 0, got {epsilon}")
     if norm == "linf" and epsilon > 1:

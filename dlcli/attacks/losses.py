@@ -35,6 +35,12 @@ def margin(logits: Tensor, examples: Examples) -> Tensor:
     return lead if examples.goals is None else -lead
 
 
+def lead(logits: Tensor, examples: Examples) -> Tensor:
+    """Returns by how much the rivals lead the true classes; above 0 a third class may lead both."""
+    assert examples.rivals is not None
+    return _of(logits, examples.rivals) - _of(logits, examples.targets)
+
+
 def dlr(logits: Tensor, examples: Examples) -> Tensor:
     """Returns the difference of logits ratio (Croce and Hein 2020, "Reliable evaluation", eq. 6), free of shift and scale.
 
@@ -50,8 +56,12 @@ def targeted_dlr(logits: Tensor, examples: Examples) -> Tensor:
     Above 0 the rival leads the true class, and a third class may lead both. It needs four classes; with fewer it is the plain
     difference, since over z_π1 - z_π3 the last of three classes would make it -1 everywhere, with no way up.
     """
-    assert examples.rivals is not None
-    return (_of(logits, examples.rivals) - _of(logits, examples.targets)) / _wide_spread(logits)
+    return lead(logits, examples) / _wide_spread(logits)
+
+
+def likeliest_errors(logits: Tensor, targets: Tensor, count: int) -> Tensor:
+    """Returns each example's wrong classes, the one with the highest logit first, int64 (N, min(count, P - 1))."""
+    return _without(logits, targets).topk(min(count, logits.shape[1] - 1), dim=1).indices
 
 
 def _spread(logits: Tensor) -> Tensor:

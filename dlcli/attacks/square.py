@@ -72,16 +72,20 @@ class Square:
             standing = Standing(examples)
             seen = first_look(model, examples, loss, gradient=False)
             standing.offer(examples.inputs, seen.values, examples.fooled(seen.logits))
-            search = _Search(self, examples.take(standing.rows))
-            while len(search.examples) and search.query <= self.queries:
-                points = search.proposal()
-                seen = look(model, points, search.examples, loss, gradient=False)
-                fooled = search.examples.fooled(seen.logits)
-                search.accept(points, seen.values)
-                keep = standing.offer(points, seen.values, fooled)
-                if keep is not None:
-                    search.take(keep)
+            self.search(model, examples, standing)
             return standing.result()
+
+    def search(self, model: nn.Module, examples: Examples, standing: Standing) -> None:
+        """Asks for those of ``examples`` that stand; points are compared by margin, with goals by the goal's cross-entropy."""
+        loss = margin if examples.goals is None else log_odds
+        search = _Search(self, examples.take(standing.rows))
+        while len(search.examples) and search.query <= self.queries:
+            points = search.proposal()
+            seen = look(model, points, search.examples, loss, gradient=False)
+            search.accept(points, seen.values)
+            keep = standing.offer(points, seen.values, search.examples.fooled(seen.logits))
+            if keep is not None:
+                search.take(keep)
 
 
 class _Search:

@@ -25,7 +25,7 @@ def share_of_image(query: int, *, initial: float, queries: int, rescale: bool) -
         rescale: stretch the schedule, which is made for 10,000 queries, to this budget.
     """
     at = int(query / queries * 10000) if rescale else query
-    return initial / 2 ** sum(at > bound for bound in _HALVED_AFTER)
+    return math.ldexp(initial, -sum(at > bound for bound in _HALVED_AFTER))
 
 
 def sides(share: float, height: int, width: int, *, odd: bool) -> tuple[int, int]:

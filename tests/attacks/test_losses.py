@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dlcli.attacks.examples import Examples
-from dlcli.attacks.losses import Loss, dlr, log_odds, margin, targeted_dlr
+from dlcli.attacks.losses import Loss, dlr, likeliest_errors, log_odds, margin, targeted_dlr
 from dlcli.randomness import SampleKeys
 
 LOGITS = 3 * torch.randn(50, 10, generator=torch.Generator().manual_seed(0))
@@ -107,3 +107,9 @@ def test_equal_logits_give_numbers(loss: Loss) -> None:
     given = examples(rivals=True)
     assert loss(torch.zeros(50, 10), given).isfinite().all()
     assert slope(loss, torch.zeros(50, 10), given).isfinite().all()
+
+
+def test_the_likeliest_errors_are_the_other_classes_by_their_logits() -> None:
+    logits = torch.tensor([[4.0, 3.0, 2.0, 1.0], [1.0, 2.0, 3.0, 4.0]])
+    assert likeliest_errors(logits, torch.tensor([0, 2]), 2).tolist() == [[1, 2], [3, 1]]
+    assert likeliest_errors(logits, torch.tensor([0, 2]), 9).shape == (2, 3)
