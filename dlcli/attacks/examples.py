@@ -85,6 +85,15 @@ def taken(rows: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tensors if rows is None else tuple(tensor[rows] for tensor in tensors)
 
 
+def put(points: Tensor, into: Tensor, where: Tensor) -> None:
+    """Writes those rows of ``points`` that ``where``, bool (n,), says into the same rows of ``into``."""
+    if into.device.type == "cpu":
+        rows = where.nonzero().flatten()
+        into.index_copy_(0, rows, points[rows])
+    else:  # A choice in every entry costs less than to wait for the number of rows.
+        torch.where(where.reshape(-1, *[1] * (points.ndim - 1)), points, into, out=into)
+
+
 class Standing:
     """Which examples still stand, and the best that was found for each: what fooled the model, else the highest loss.
 
@@ -93,7 +102,7 @@ class Standing:
 
     def __init__(self, examples: Examples) -> None:
         self._found = examples.inputs.clone()
-        self._best = examples.inputs
+        self._best = examples.inputs.clone()
         self._values = torch.full((len(examples),), -torch.inf, device=examples.inputs.device)
         self.rows = torch.arange(len(examples), device=examples.inputs.device)
 
@@ -112,7 +121,7 @@ class Standing:
             ComputeError: a loss that is not finite, so neither are the logits.
         """
         better = fooled | (values > self._values)
-        self._best = torch.where(better.reshape(-1, *[1] * (points.ndim - 1)), points, self._best)
+        put(points, self._best, better)
         self._values = torch.where(better, values, self._values)
         # One synchronisation for both questions.
         some_fooled, some_wild = torch.stack([fooled.any(), ~values.isfinite().all()]).tolist()

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.attacks.ascent import check_counts
-from dlcli.attacks.balls import Norm, boxed, check_epsilon
-from dlcli.attacks.examples import Examples, Standing, lent
+from dlcli.attacks.balls import Norm, check_epsilon
+from dlcli.attacks.examples import Examples, Standing, lent, put
 from dlcli.attacks.gradients import first_look, look
 from dlcli.attacks.losses import log_odds, margin
 from dlcli.attacks.windows import Windows, bumps, share_of_image, sides
@@ -93,10 +93,11 @@ class _Search:
 
     def __init__(self, attack: Square, examples: Examples) -> None:
         self.attack, self.examples, self.query = attack, examples, 0
-        self._at, self._values = examples.inputs, torch.full((len(examples),), -torch.inf, device=examples.inputs.device)
+        self._at, self._values = examples.inputs.clone(), torch.full((len(examples),), -torch.inf, device=examples.inputs.device)
         shape = examples.inputs.shape[1:]
         # Whatever is no image is one row of one channel.
         self._image = tuple(shape) if len(shape) == 3 else (1, 1, math.prod(shape))
+        self._has_box = examples.inputs.ndim > 2
         self._draws = examples.inputs.new_empty(len(examples), 0)
 
     def proposal(self) -> Tensor:
@@ -108,12 +109,12 @@ class _Search:
             if (self.query - 1) % _BLOCK == 0:
                 self._draws = self._drawn()
             moved = self._changed(inputs, self._at.reshape(inputs.shape), self._draws[:, (self.query - 1) % _BLOCK])
-        return boxed(moved.reshape(self.examples.inputs.shape))
+        return moved.reshape(self.examples.inputs.shape)
 
     def accept(self, points: Tensor, values: Tensor) -> None:
         """Moves to what is better."""
         better = values > self._values
-        self._at = torch.where(better.reshape(-1, *[1] * (points.ndim - 1)), points, self._at)
+        put(points, self._at, better)
         self._values = torch.where(better, values, self._values)
         self.query += 1
 
@@ -129,8 +130,8 @@ class _Search:
         channels, height, width = self._image
         epsilon, keys = self.attack.epsilon, self.examples.keys
         if self.attack.norm == "linf":
-            return inputs + epsilon * _signs(keys.uniform("square/stripes", 0, (channels, 1, width)))
-        return inputs + epsilon * _normalised(_grid(keys, channels, height, width)).to(inputs.dtype)
+            return self._clipped(inputs + epsilon * _signs(keys.uniform("square/stripes", 0, (channels, 1, width))))
+        return self._clipped(inputs + epsilon * _normalised(_grid(keys, channels, height, width)))
 
     def _changed(self, inputs: Tensor, points: Tensor, draws: Tensor) -> Tensor:
         channels, height, width = self._image
@@ -140,12 +141,19 @@ class _Search:
         signs = _signs(draws[:, 5:]).reshape(-1, channels, 1, 1)
         first = Windows.drawn(draws[:, :2], (height, width), window)
         if not l2:
-            return torch.where(first.mask(height, width), inputs + attack.epsilon * signs, points)
+            # Most windows are small, so only what is in them is touched.
+            painted, (images, rows, columns) = points.clone(), first.pixels()
+            inside = inputs[images, :, rows, columns] + attack.epsilon * signs.reshape(-1, 1, 1, channels)
+            painted[images, :, rows, columns] = self._clipped(inside)
+            return painted
         second = Windows.drawn(draws[:, 2:4], (height, width), window)
         pattern = bumps(*window, inputs.device)[(draws[:, 4] < 0.5).long()]
         bump = signs * first.placed(pattern, height, width)
         moved = _moved_length(points - inputs, bump, first.mask(height, width), second.mask(height, width), attack.epsilon)
-        return inputs + attack.epsilon * _normalised(moved)
+        return self._clipped(inputs + attack.epsilon * _normalised(moved))
+
+    def _clipped(self, points: Tensor) -> Tensor:
+        return points.clamp(0, 1) if self._has_box else points
 
 
 def _signs(uniform: Tensor) -> Tensor:

@@ -66,6 +66,14 @@ class Windows:
         top, left = (uniform * room).long().unbind(dim=1)
         return cls(top, left, *window)
 
+    def pixels(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns numbers of images, rows and columns of what is inside, int64, which together index (n, tall, wide) pixels."""
+        device = self.top.device
+        images = torch.arange(len(self.top), device=device)[:, None, None]
+        rows = (self.top[:, None] + torch.arange(self.tall, device=device))[:, :, None]
+        columns = (self.left[:, None] + torch.arange(self.wide, device=device))[:, None, :]
+        return images, rows, columns
+
     def mask(self, height: int, width: int) -> Tensor:
         """Returns which pixels are inside, bool (n, 1, height, width)."""
         down, across = self._offsets(height, width)

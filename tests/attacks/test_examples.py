@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcli.attacks.examples import Examples, Standing, lent, taken
+from dlcli.attacks.examples import Examples, Standing, lent, put, taken
 from dlcli.errors import ComputeError
 from dlcli.randomness import SampleKeys
 
@@ -64,6 +64,12 @@ def test_one_class_must_be_given_for_each_example(name: str) -> None:
         lent(nn.Identity(), IMAGES, classes["targets"], rng=None, goals=classes["goals"]),
     ):
         pass
+
+
+def test_rows_are_put_where_they_belong_and_others_stay() -> None:
+    into = IMAGES.clone()
+    put(IMAGES + 1, into, torch.tensor([True, False, False, True]))
+    assert torch.equal(into, IMAGES + torch.tensor([1.0, 0.0, 0.0, 1.0]).reshape(4, 1, 1, 1))
 
 
 def test_the_best_of_several_offers_is_kept_and_not_the_last() -> None:

@@ -60,6 +60,14 @@ def test_windows_reach_every_pixel_and_stay_inside() -> None:
     assert mask.any(dim=0).all()
 
 
+def test_the_pixels_of_windows_are_those_of_their_masks() -> None:
+    windows = Windows.drawn(torch.rand(20, 2, generator=torch.Generator().manual_seed(0)), (6, 4), (3, 2))
+    marked = torch.zeros(20, 1, 6, 4, dtype=torch.bool)
+    images, rows, columns = windows.pixels()
+    marked[images, :, rows, columns] = True
+    assert torch.equal(marked, windows.mask(6, 4))
+
+
 def test_a_window_never_leaves_the_image_however_close_to_one_the_draw() -> None:
     largest = 1 - 2**-24
     for size in range(1, 300):
