@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -14,11 +14,12 @@ from torch import nn
 from dlcli.checkpoint import Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack
 from dlcli.classifier import Classifier
 from dlcli.commands.console import Bar, Talk
+from dlcli.commands.few_labels import few_labels
 from dlcli.commands.models import load_weights
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.watching import log_watched
 from dlcli.config.build import build
-from dlcli.config.schema import SPLITS, FitSettings
+from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings
 from dlcli.contracts import DataBundle, DataSource, Objective, Predictions, Split
 from dlcli.data.digest import digest_of
 from dlcli.data.memory import stratified_subset
@@ -32,7 +33,7 @@ from dlcli.losses.supervised import Supervised
 from dlcli.metrics.accuracy import accuracy
 from dlcli.metrics.calibration import negative_log_likelihood
 from dlcli.optim.averaging import WeightAverage
-from dlcli.optim.groups import parameter_groups
+from dlcli.optim.groups import apply_rates, parameter_groups
 from dlcli.runs.run import Run
 
 FAST_STEPS = 2
@@ -45,6 +46,7 @@ class Job:
     Args:
         calibration: what is known of the model's probabilities before it is trained, from cross-validation.
         held_out: val holds examples that are not trained on.
+        begin: what is done before the first step, and not again by a fit that goes on.
     """
 
     parts: Parts
@@ -53,6 +55,7 @@ class Job:
     node: Mapping[str, Any]
     calibration: Mapping[str, float] = field(default_factory=dict)
     held_out: bool = True
+    begin: Callable[[Talk, StopFlag], None] | None = None
 
     @property
     def model(self) -> Classifier:
@@ -79,6 +82,8 @@ def load_bundle(settings: FitSettings) -> DataBundle:
                 f"limit_train={size}: {bundle.spec.name} has {len(train)} training examples", hint=f"limit_train={len(train)}"
             )
         train = train.select(stratified_subset(train.targets, size, seed=settings.seed))
+    if isinstance(settings, FinetuneSettings):
+        train, val, test = few_labels(settings, train, val, test, name=bundle.spec.name)
     if settings.overfit is not None:
         size = settings.overfit
         if size > len(train):
@@ -92,9 +97,23 @@ def load_bundle(settings: FitSettings) -> DataBundle:
 
 
 def prepare(
-    settings: FitSettings, model: Classifier, bundle: DataBundle, *, node: Mapping[str, Any], device: torch.device, talk: Talk
+    settings: FitSettings,
+    model: Classifier,
+    bundle: DataBundle,
+    *,
+    node: Mapping[str, Any],
+    device: torch.device,
+    talk: Talk,
+    rates: Mapping[str, float] | None = None,
 ) -> Job:
-    """Returns a fit of ``model`` on ``bundle``. Raises ConfigError, UsageError."""
+    """Returns a fit of ``model`` on ``bundle``.
+
+    Args:
+        rates: parameter name → its share of the learning rate; see :func:`~dlcli.optim.groups.parameter_groups`.
+
+    Raises:
+        ConfigError, UsageError: settings that do not go together, or not with these data.
+    """
     trainer = settings.trainer
     warning = check_precision(trainer.precision, device)
     if warning:
@@ -122,9 +141,8 @@ def prepare(
     counts = torch.bincount(bundle.train.targets.cpu(), minlength=len(bundle.spec.classes))
     loss = build("loss", settings.loss, spec=bundle.spec, class_counts=counts, reduction="mean").to(device)
     steps = plan.epochs * plan.steps_per_epoch(len(bundle.train))
-    optimizer = build("optimizer", settings.optimizer, params=parameter_groups(model))
-    for group in optimizer.param_groups:
-        group["initial_lr"] = float(group["lr"])
+    optimizer = build("optimizer", settings.optimizer, params=parameter_groups(model, rates))
+    apply_rates(optimizer.param_groups)
     adversary: Mapping[str, Any] | None = getattr(settings, "adversary", None)
     objective: Objective = Supervised(loss) if adversary is None else build("adversary", adversary, loss=loss)
     parts = Parts(
@@ -153,6 +171,9 @@ def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFla
     """
     started, first = time.perf_counter(), progress.step
     saved: dict[str, Any] | None = None
+    if job.begin is not None and first == 0:
+        job.begin(talk, flag)
+        flag.check()
     batch = job.plan.batch_size * job.plan.accumulate
     advice = f"trainer.batch_size={max(1, batch // 4)}" + (" trainer.accumulate=4" if batch >= 4 else "")
     what = f"training with batches of {job.plan.batch_size} {job.bundle.spec.name} examples ({job.plan.precision})"

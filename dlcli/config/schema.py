@@ -130,11 +130,61 @@ class TrainSettings(FitSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StrategySettings:
+    """What finetuning trains and when; ``configs/strategy/head_first.yaml`` describes each key."""
+
+    probe_epochs: int
+    last: int | None
+    stage_epochs: int | None
+    body_lr: float
+    stage_decay: float
+    batch_norm: Literal["frozen", "trained"]
+
+    def __post_init__(self) -> None:
+        for key, low in (("probe_epochs", 0), ("last", 0), ("stage_epochs", 1)):
+            _at_least(getattr(self, key), low, f"strategy.{key}")
+        for key in ("body_lr", "stage_decay"):
+            if not 0 < getattr(self, key) <= 1:
+                raise ValueError(f"strategy.{key}={getattr(self, key)}: expected a share of the learning rate in (0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
 class FinetuneSettings(FitSettings):
-    """The root of ``dl finetune``."""
+    """The root of ``dl finetune``: of a model that ``run`` names, or of a ``backbone`` with published weights."""
 
     run: str | None
     checkpoint: str
+    backbone: str | None
+    weights: str
+    size: int | None
+    labels: int | None
+    limit_test: int | None
+    baseline: bool
+    compare: str | int | None
+    strategy: StrategySettings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("labels", "limit_test", "size"):
+            _at_least(getattr(self, key), 1, key)
+        if self.backbone is not None and self.run is not None:
+            raise ValueError(f"run={self.run} and backbone={self.backbone} exclude each other: a network starts from one of them")
+        if self.published is None:
+            for key, default in (("weights", "imagenet"), ("size", None), ("compare", None)):
+                if getattr(self, key) != default:
+                    raise ValueError(f"{key}={getattr(self, key)} belongs to a backbone: --backbone resnet18")
+
+    @property
+    def published(self) -> str | None:
+        """The network with published weights that finetuning starts from; None where it starts from a model of ours."""
+        if self.backbone is not None:
+            return self.backbone
+        return self.run.removeprefix("pretrained:") if (self.run or "").startswith("pretrained:") else None  # type: ignore[union-attr]
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether a network from scratch is trained beside it: of a backbone, unless that starts from random weights itself."""
+        return self.baseline and self.published is not None and self.weights != "none" and not self.fast_dev_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,21 +273,27 @@ class Invocation:
     debug: bool = False
 
 
+_NESTED: Mapping[str, type] = {"trainer": TrainerSettings, "strategy": StrategySettings}
+
+
 def settings_of(verb: str, values: Mapping[str, Any]) -> tuple[Settings | None, list[str]]:
     """Returns the typed settings of a root, or None and one line per mistake."""
     root = ROOTS[verb]
     values = dict(values)
-    trainer: Node | None = values.pop("trainer", None) if "trainer" in _fields(root) else None
-    converted, mistakes = mistakes_in(values, root, prefix="", ignore=frozenset({"trainer"}))
+    nested = {name: owner for name, owner in _NESTED.items() if name in _fields(root)}
+    parts: dict[str, Node | None] = {name: values.pop(name, None) for name in nested}
+    converted, mistakes = mistakes_in(values, root, prefix="", ignore=frozenset(nested))
     for name, entry in _fields(root).items():
         value = converted.get(name)
         if str(entry.type).startswith("Node") and value is not None and not isinstance(value, dict):
             mistakes.append(f"{name}={value}: expected a group entry; dl list shows them")
-    if trainer is not None:
-        trainer_values, more = mistakes_in(trainer, TrainerSettings, prefix="trainer")
+    for name, part in parts.items():
+        if part is None:
+            continue
+        own, more = mistakes_in(part, nested[name], prefix=name)
         mistakes += more
         if not more:
-            converted["trainer"], more = _constructed(TrainerSettings, trainer_values)
+            converted[name], more = _constructed(nested[name], own)
             mistakes += more
     if mistakes:
         return None, mistakes

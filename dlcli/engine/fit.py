@@ -86,6 +86,8 @@ def _step_batches(split: Split, plan: Plan, epoch: int, first_step: int) -> Iter
 def _train_step(parts: Parts, plan: Plan, progress: Progress, batches: list[Batch], scaler: torch.amp.GradScaler) -> None:
     step = progress.step
     parts.model.train()
+    if parts.thaw is not None:
+        parts.thaw(parts.model, step)
     examples = sum(len(batch.targets) for batch in batches)
     seed = key(plan.seed, "sample")
     loss_sum = torch.zeros((), device=parts.device)
@@ -149,7 +151,9 @@ def _close_epoch(parts: Parts, plan: Plan, progress: Progress, stop: Callable[[]
     if parts.val is not None:
         try:
             with averaged_weights(parts.model, parts.average):
-                predictions = joined(evaluate(parts.model, parts.val, batch_size=plan.eval_batch_size, check=check))
+                predictions = joined(
+                    evaluate(parts.evaluated or parts.model, parts.val, batch_size=plan.eval_batch_size, check=check)
+                )
         except _SignalArrivedError:
             return None
         metrics |= parts.score(predictions)

@@ -58,6 +58,10 @@ class Parts:
     """The objects that a fit moves: model and data, what is minimised, and how. Without val the last weights are kept.
 
     Args:
+        evaluated: gives the logits of val; None is the model itself. It and ``forward`` may be a part of the model where train
+            and val hold what goes into that part.
+        thaw: called at each step as (model, step), the model in training mode, before anything is computed: says which
+            parameters are trained and which modules stay in evaluation mode. It is a function of the step alone.
         observer: called at each step as (model, augmented inputs, step), gradients made and weights not yet moved; it changes
             nothing. Of several accumulated batches it sees the last one's inputs.
     """
@@ -73,6 +77,8 @@ class Parts:
     score: Callable[[Predictions], Mapping[str, float]]
     device: torch.device
     average: Average | None = None
+    evaluated: nn.Module | None = None
+    thaw: Callable[[nn.Module, int], None] | None = None
     observer: Callable[[nn.Module, Tensor, int], None] | None = None
 
 

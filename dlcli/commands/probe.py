@@ -1,0 +1,52 @@
+"""Training a head alone, on features that are computed once: every epoch then costs next to nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from dlcli.augment.identity import Identity
+from dlcli.commands.console import Talk
+from dlcli.commands.training import Job
+from dlcli.contracts import Split
+from dlcli.data.memory import MemorySplit
+from dlcli.engine.device import memory_errors
+from dlcli.engine.features import features_of
+from dlcli.errors import UsageError
+
+_BATCH = 250
+
+
+def on_features(job: Job, head: str, *, talk: Talk, check: Callable[[], None] = lambda: None) -> Job:
+    """Returns the same fit on what goes into the head: its parts see features in place of examples, its bundle stays.
+
+    Args:
+        head: dotted name of the head inside the job's classifier.
+        check: may raise to stop (a signal).
+
+    Raises:
+        UsageError: the network has no head that alone makes its logits.
+    """
+    layer = job.model.get_submodule(head)
+    splits = {"train": job.parts.train, "val": job.parts.val}
+    total = sum(len(split) for split in splits.values() if split is not None)
+    done = 0
+
+    def features(split: Split) -> MemorySplit:
+        def tell(count: int) -> None:
+            check()
+            bar.at(done + count)
+
+        try:
+            found = features_of(job.model, layer, split, batch_size=_BATCH, tell=tell)
+        except ValueError as error:
+            reason = f"{type(job.model.net).__name__} cannot be probed: {error}"
+            raise UsageError(reason, hint="strategy=full, or strategy.probe_epochs=0") from error
+        return MemorySplit(found.inputs, found.targets, index=found.index)
+
+    with talk.progress("features", total) as bar, memory_errors("computing features", "a smaller --size or --labels"):
+        train = features(job.parts.train)
+        done = len(train)
+        val = features(job.parts.val) if job.parts.val is not None else None
+    parts = replace(job.parts, train=train, val=val, augment=Identity(), forward=layer, evaluated=layer, thaw=None, observer=None)
+    return replace(job, parts=parts)
