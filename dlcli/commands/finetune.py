@@ -27,6 +27,7 @@ from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.cost import measure_cost
 from dlcli.engine.device import choose_device, memory_errors, place
 from dlcli.engine.state import Progress
+from dlcli.models.sizes import takes
 from dlcli.runs.record import Result
 
 # Seconds that small images may take by the estimate before they are made smaller still.
@@ -120,12 +121,16 @@ def _network(
         return network_for(start, bundle.spec, settings), settings
     limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
     sides = [settings.size] if settings.size is not None else sides_for(start, bundle.spec)
-    for side in sides:
+    side = sides[0]
+    network = network_for(start, bundle.spec, settings, side=side)
+    found = _estimate(network, settings, bundle, device)
+    for smaller in sides[1:]:
+        if found.seconds <= limit or not takes(network.model.net, (start.preprocessing.shape[0], smaller, smaller)):
+            break
+        talk.line(f"at {side} px {found.words()}, more than {limit:.0f} s: taking {smaller} px; --size {side} keeps it")
+        side = smaller
         network = network_for(start, bundle.spec, settings, side=side)
         found = _estimate(network, settings, bundle, device)
-        if found.seconds <= limit or side == sides[-1]:
-            break
-        talk.line(f"at {side} px {found.words()}, more than {limit:.0f} s: taking {sides[-1]} px; size={side} keeps it")
     talk.line(f"images are seen at {side} x {side} px · estimate: {found.words()}")
     return network, replace(settings, size=side)
 
