@@ -23,7 +23,8 @@ def classifier_names() -> list[str]:
     """Returns the names of torchvision's classifiers. It takes seconds the first time: torchvision is imported."""
     from torchvision import models
 
-    return models.list_models(module=models)
+    names: list[str] = models.list_models(module=models)
+    return names
 
 
 def of_torchvision(name: str, weights: str | None, *, typed: str) -> Pretrained:
