@@ -16,6 +16,7 @@ from dlcli.commands.dry_run import dry_run
 from dlcli.commands.estimate import Estimate, estimate
 from dlcli.commands.from_scratch import Verdict, against_from_scratch
 from dlcli.commands.lr_find import find_rate
+from dlcli.commands.models import load_weights
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.start import Network, Start, find_start, network_for, sides_for
@@ -90,7 +91,7 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
         settings = replace(settings, data={**settings.data, "size": settings.size or start.preprocessing.shape[1]})
     bundle = load_bundle(settings)
     network, settings = _network(start, bundle, settings, device, talk)
-    network.model.load_state_dict(dict(start.weights(network.model, network.head)))
+    load_weights(network.model, start.weights(network.model, network.head), source=start.name)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
     talk.line(layout_of(network.model, settings.strategy).words())

@@ -160,7 +160,7 @@ def sides_for(start: Start, spec: DataSpec) -> list[int]:
     one size, gets its own.
     """
     own, largest = start.preprocessing.shape[1], max(spec.shape[1:])
-    if any(mark in start.name for mark in _ONE_SIZE):
+    if any(mark in start.origin.get("backbone", "") for mark in _ONE_SIZE):
         return [own]
     return [_ENLARGED, _SMALL] if largest <= _SMALL else [min(own, largest)]
 
