@@ -107,11 +107,8 @@ def _with_set(name: str, weights: str) -> Pretrained:
     except UsageError as error:
         if is_there(weights):
             raise UsageError(f"--weights {weights}: a file of weights ends in {', '.join(ENDINGS)}", hint=error.hint) from error
-        near = nearest(weights, [NONE, *DEFAULTS])
-        if "did you mean" in error.message:  # one of the network's own sets is nearer
-            raise
-        if near:
-            raise UsageError(f"{error.message}{suggestion(near)}", hint=f"--weights {near[0]}") from error
-        raise UsageError(
-            f"{error.message}; expected one, or {NONE}, or a file ({', '.join(ENDINGS)})", hint=error.hint
-        ) from error
+        expected = f"expected {DEFAULTS[0]}, {NONE}, the name of a set or a file ({', '.join(ENDINGS)})"
+        near = nearest(weights, [NONE, *DEFAULTS], limit=1)
+        if near and not weights.casefold().startswith(near[0]):  # IMAGENET1K_V9 was meant for one of the network's own sets
+            raise UsageError(f"--weights {weights}: {expected}{suggestion(near)}", hint=f"--weights {near[0]}") from error
+        raise UsageError(f"--weights {weights}: {error.message}", hint=error.hint) from error
