@@ -159,7 +159,11 @@ def _train_head(settings: FinetuneSettings, job: Job, head: str, epochs: int, *,
     own = replace(settings, trainer=trainer, seed=key(settings.seed, "probe") % _SEEDS, augment=_NO_AUGMENT, fast_dev_run=False)
     started = time.perf_counter()
     alone = prepare(own, job.model, job.bundle, node=job.node, device=job.parts.device, talk=Talk(quiet=True))
-    alone = on_features(alone, head, talk=talk, check=flag.check)
+    try:
+        alone = on_features(alone, head, talk=talk, check=flag.check)
+    except UsageError as error:
+        talk.line(f"{error.message}: it is trained with all that is before it from the first step on")
+        return
     best = fit_and_keep_best(alone, flag)
     figure = ""
     if alone.parts.val is not None and alone.parts.evaluated is not None:
