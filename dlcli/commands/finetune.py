@@ -102,6 +102,9 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
         # Photos are decoded at the size that the network wants of them.
         settings = replace(settings, data={**settings.data, "size": settings.size or start.preprocessing.shape[1]})
     bundle = load_bundle(settings)
+    waits = any(text.startswith("trainer.patience=") for text in asked)
+    if bundle.val is None and not waits:  # nothing to wait for, and nobody asked for it
+        settings = replace(settings, trainer=replace(settings.trainer, patience=None))
     network, settings = _network(start, bundle, settings, device, talk)
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
