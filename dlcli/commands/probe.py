@@ -48,5 +48,11 @@ def on_features(job: Job, head: str, *, talk: Talk, check: Callable[[], None] = 
         train = features(job.parts.train)
         done = len(train)
         val = features(job.parts.val) if job.parts.val is not None else None
+    return on_given_features(job, head, train, val)
+
+
+def on_given_features(job: Job, head: str, train: MemorySplit, val: MemorySplit | None) -> Job:
+    """Returns the same fit on features that are there already: float32 (N, D), what goes into the head."""
+    layer = job.model.get_submodule(head)
     parts = replace(job.parts, train=train, val=val, augment=Identity(), forward=layer, evaluated=layer, thaw=None, observer=None)
     return replace(job, parts=parts)

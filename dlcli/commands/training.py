@@ -118,8 +118,7 @@ def prepare(
     warning = check_precision(trainer.precision, device)
     if warning:
         talk.warn(warning)
-    names = {field.name for field in fields(Plan)} - {"seed"}
-    plan = Plan(seed=settings.seed, **{name: getattr(trainer, name) for name in names})
+    plan = plan_of(settings)
     if settings.fast_dev_run:
         plan = replace(plan, epochs=1, save_every=None, log_every=1)
     if plan.accumulate > 1 and settings.loss.get("class_weights", "none") != "none":
@@ -160,6 +159,12 @@ def prepare(
         observer=Watch(optimizer, every=plan.log_every) if trainer.watch else None,
     )
     return Job(parts, plan, bundle, node, held_out=held_out)
+
+
+def plan_of(settings: FitSettings) -> Plan:
+    """Returns what the settings say of the loop."""
+    names = {field.name for field in fields(Plan)} - {"seed"}
+    return Plan(seed=settings.seed, **{name: getattr(settings.trainer, name) for name in names})
 
 
 def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFlag) -> float:

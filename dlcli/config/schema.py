@@ -161,18 +161,46 @@ class FinetuneSettings(FitSettings):
     limit_test: int | None
     baseline: bool
     compare: str | int | None
+    compare_seeds: int
     strategy: StrategySettings
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for key in ("labels", "limit_test", "size"):
             _at_least(getattr(self, key), 1, key)
+        _at_least(self.compare_seeds, 2, "compare_seeds")
         if self.backbone is not None and self.run is not None:
             raise ValueError(f"run={self.run} and backbone={self.backbone} exclude each other: a network starts from one of them")
         if self.published is None:
-            for key, default in (("weights", "imagenet"), ("size", None), ("compare", None)):
+            for key, default in (("weights", "imagenet"), ("size", None)):
                 if getattr(self, key) != default:
                     raise ValueError(f"{key}={getattr(self, key)} belongs to a backbone: --backbone resnet18")
+        if self.label_counts is not None:
+            self._refuse_beside_a_comparison()
+
+    def _refuse_beside_a_comparison(self) -> None:
+        """Raises ValueError for what says otherwise than ``compare`` which labels there are, or what is trained on them."""
+        taken = {"labels": None, "limit_train": None, "overfit": None, "lr_find": False, "baseline": True}
+        for key, default in taken.items():
+            if getattr(self, key) != default:
+                reason = "trains on its own subsets, from scratch as well"
+                raise ValueError(f"compare={self.compare} {reason}; {key}={str(getattr(self, key)).lower()} has no place")
+        if self.weights == "none":
+            raise ValueError(f"compare={self.compare} asks what pretraining is worth; weights=none has none")
+        if self.strategy.last == 0:
+            raise ValueError(f"compare={self.compare} trains a linear probe anyway; another strategy stands beside it: head_first")
+
+    @property
+    def label_counts(self) -> tuple[int, ...] | None:
+        """Labels per class to compare at, rising; None without a comparison. Raises ValueError."""
+        if self.compare is None:
+            return None
+        if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", str(self.compare)):
+            raise ValueError(f"compare={self.compare}: expected labels per class, such as 10,30,100")
+        counts = sorted({int(text) for text in str(self.compare).split(",")})
+        if counts[0] < 2:
+            raise ValueError(f"compare={self.compare}: expected 2 labels per class or more, one to train on and one to choose by")
+        return tuple(counts)
 
     @property
     def published(self) -> str | None:
