@@ -65,18 +65,7 @@ def fit_and_conclude(
     _take_best(run, job, progress, talk=talk, flag=flag)
     split, shown = ("test", job.bundle.test) if job.bundle.test is not None else ("train", job.bundle.train)
     predictions = joined(evaluate(job.model, shown, batch_size=job.plan.eval_batch_size, check=flag.check))
-    metrics = classification_metrics(predictions, job.bundle.spec.classes, split=split)
-    if split == "train":
-        metrics = {"train/accuracy": Metric(metrics["train/accuracy"].value, n=len(shown))}
-    if estimate is not None:
-        metrics = {**estimate.metrics, **metrics}
-    if split == "test" and job.bundle.spec.kind == "table":
-        metrics |= baseline_metrics(job.bundle, split=split)
-    if progress.best_value is not None and job.bundle.val is not None:
-        examples = len(job.bundle.val)
-        is_share = job.plan.monitored == "val/accuracy"
-        hits = round(progress.best_value * examples)
-        metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
+    metrics = _figures(job, progress, predictions, split=split, estimate=estimate)
     verdict = None if compare is None or split != "test" else compare(predictions)
     if verdict is not None:
         metrics |= verdict.metrics
@@ -102,6 +91,25 @@ def fit_and_conclude(
     if verdict is not None:
         talk.line(verdict.words, style="bold")
     return result
+
+
+def _figures(
+    job: Job, progress: Progress, predictions: Predictions, *, split: str, estimate: CrossValidation | None
+) -> dict[str, Metric]:
+    """What is known of the best weights, by the names of ``result.json``."""
+    metrics = classification_metrics(predictions, job.bundle.spec.classes, split=split)
+    if split == "train":
+        metrics = {"train/accuracy": Metric(metrics["train/accuracy"].value, n=len(predictions.targets))}
+    if estimate is not None:
+        metrics = {**estimate.metrics, **metrics}
+    if split == "test" and job.bundle.spec.kind == "table":
+        metrics |= baseline_metrics(job.bundle, split=split)
+    if progress.best_value is not None and job.bundle.val is not None:
+        examples = len(job.bundle.val)
+        is_share = job.plan.monitored == "val/accuracy"
+        hits = round(progress.best_value * examples)
+        metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
+    return metrics
 
 
 def _show(run: Run, job: Job, shown: Split, predictions: Predictions, *, lines: list[dict[str, Any]], talk: Talk) -> None:

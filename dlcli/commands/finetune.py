@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from dlcli.commands.bundle import load_bundle
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
@@ -20,7 +21,7 @@ from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.start import Network, Start, find_start, network_for, sides_for
 from dlcli.commands.strategy import layout_of, prepare_finetuning
 from dlcli.commands.train import announce
-from dlcli.commands.training import Job, load_bundle
+from dlcli.commands.training import Job
 from dlcli.config.schema import FinetuneSettings, Invocation
 from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.cost import measure_cost

@@ -15,7 +15,8 @@ from dlcli.commands.crossval import fit_and_keep_best
 from dlcli.commands.probe import on_features
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, prepare
-from dlcli.config.schema import FinetuneSettings, StrategySettings
+from dlcli.config.nested import StrategySettings
+from dlcli.config.schema import FinetuneSettings
 from dlcli.contracts import DataBundle
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.errors import UsageError

@@ -12,6 +12,7 @@ import torch
 
 from dlcli.checkpoint import Checkpoint
 from dlcli.classifier import Classifier, Preprocessing
+from dlcli.commands.bundle import load_bundle
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import after_folds, as_the_folds_chose, cross_validate, on_all_rows, resumed_folds
@@ -23,7 +24,7 @@ from dlcli.commands.session import failing, plain_number, print_result, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.strategy import prepare_finetuning
 from dlcli.commands.study import run_study
-from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
+from dlcli.commands.training import Job, metrics_size, prepare, restore
 from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
 from dlcli.contracts import DataBundle, Predictions

@@ -14,15 +14,12 @@ from torch import nn
 from dlcli.checkpoint import Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack
 from dlcli.classifier import Classifier
 from dlcli.commands.console import Bar, Talk
-from dlcli.commands.few_labels import few_labels
 from dlcli.commands.models import load_weights
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.watching import log_watched
 from dlcli.config.build import build
-from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings
-from dlcli.contracts import DataBundle, DataSource, Objective, Predictions, Split
-from dlcli.data.digest import digest_of
-from dlcli.data.memory import stratified_subset
+from dlcli.config.schema import SPLITS, FitSettings
+from dlcli.contracts import DataBundle, Objective, Predictions
 from dlcli.engine.device import check_precision, memory_errors, place
 from dlcli.engine.fit import fit
 from dlcli.engine.reports import EpochReport, NonFiniteError, SaveDue, StepReport
@@ -35,8 +32,6 @@ from dlcli.metrics.calibration import negative_log_likelihood
 from dlcli.optim.averaging import WeightAverage
 from dlcli.optim.groups import apply_rates, parameter_groups
 from dlcli.runs.run import Run
-
-FAST_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -65,35 +60,6 @@ class Job:
     @property
     def total_steps(self) -> int:
         return self.plan.epochs * self.plan.steps_per_epoch(len(self.parts.train))
-
-
-def load_bundle(settings: FitSettings) -> DataBundle:
-    """Reads the data and cuts it as ``limit_train``, ``overfit`` and ``fast_dev_run`` say."""
-    source = build("data", settings.data, workers=settings.workers)
-    assert isinstance(source, DataSource)
-    bundle = source.load()
-    digest = digest_of(bundle)
-    train, val, test = bundle.train, bundle.val, bundle.test
-    count = settings.limit_train
-    if count is not None:
-        size = max(1, round(count * len(train))) if isinstance(count, float) else count
-        if size > len(train):
-            raise UsageError(
-                f"limit_train={size}: {bundle.spec.name} has {len(train)} training examples", hint=f"limit_train={len(train)}"
-            )
-        train = train.select(stratified_subset(train.targets, size, seed=settings.seed))
-    if isinstance(settings, FinetuneSettings):
-        train, val, test = few_labels(settings, train, val, test, name=bundle.spec.name)
-    if settings.overfit is not None:
-        size = settings.overfit
-        if size > len(train):
-            raise UsageError(f"overfit={size}: there are {len(train)} training examples", hint=f"--overfit {len(train)}")
-        train = val = train.select(stratified_subset(train.targets, size, seed=settings.seed))
-    if settings.fast_dev_run:
-        few = FAST_STEPS * settings.trainer.batch_size * settings.trainer.accumulate
-        train = _some(train, few)
-        val, test = (part and _some(part, 256) for part in (val, test))
-    return replace(bundle, train=train, val=val, test=test, digest=digest)
 
 
 def prepare(
@@ -285,8 +251,3 @@ def _validation(values: Mapping[str, float]) -> str:
 
 def _score(predictions: Predictions) -> dict[str, float]:
     return {"val/loss": negative_log_likelihood(predictions).value, "val/accuracy": accuracy(predictions).value}
-
-
-def _some(split: Split, count: int) -> Split:
-    """A few examples with the class shares of the whole: data may be stored class by class."""
-    return split.select(stratified_subset(split.targets.cpu(), min(count, len(split)), seed=0))

@@ -9,49 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dlcli.config.label_counts import label_counts, refuse_beside_a_comparison
+from dlcli.config.nested import StrategySettings, TrainerSettings, at_least
 from dlcli.config.values import mistakes_in
 from dlcli.errors import ConfigError
 
 Node = dict[str, Any]
 WORKERS_PER_CORE = 8
 SPLITS = ("train", "val", "test")
-
-
-def _at_least(value: float | None, low: float, key: str) -> None:
-    if value is not None and value < low:
-        raise ValueError(f"{key}={value}: expected {low} or more")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainerSettings:
-    """How long and how the training loop runs; ``configs/trainer/default.yaml`` describes each key."""
-
-    epochs: int
-    batch_size: int
-    eval_batch_size: int
-    accumulate: int
-    precision: Literal["fp32", "bf16", "fp16"]
-    compile: bool
-    ema: float | None
-    clip_norm: float | None
-    patience: int | None
-    max_time: float | None
-    save_every: int | None
-    log_every: int
-    monitor: Literal["val/accuracy", "val/loss", "last"]
-    watch: bool = False
-
-    def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size", "eval_batch_size", "accumulate", "patience", "save_every", "log_every"):
-            _at_least(getattr(self, key), 1, f"trainer.{key}")
-        for key in ("clip_norm", "max_time"):
-            value = getattr(self, key)
-            if value is not None and value <= 0:
-                raise ValueError(f"trainer.{key}={value}: expected more than 0")
-        if self.ema is not None and not 0 < self.ema < 1:
-            raise ValueError(f"trainer.ema={self.ema}: expected a decay between 0 and 1, such as 0.99, or null")
-        if self.monitor == "last" and self.patience is not None:
-            raise ValueError("trainer.patience needs something to wait for: trainer.monitor=val/accuracy or val/loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +29,8 @@ class Settings:
     workers: int
 
     def __post_init__(self) -> None:
-        _at_least(self.seed, 0, "seed")
-        _at_least(self.workers, 0, "workers")
+        at_least(self.seed, 0, "seed")
+        at_least(self.workers, 0, "workers")
         cores = os.cpu_count() or 1
         if self.workers > WORKERS_PER_CORE * cores:
             most = WORKERS_PER_CORE * cores
@@ -89,12 +54,12 @@ class FitSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self.overfit, 1, "overfit")
+        at_least(self.overfit, 1, "overfit")
         limit = self.limit_train
         if isinstance(limit, float) and not 0 < limit <= 1:
             raise ValueError(f"limit_train={limit}: a number with a point is a fraction in (0, 1]; a count has none")
         if isinstance(limit, int):
-            _at_least(limit, 1, "limit_train")
+            at_least(limit, 1, "limit_train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,25 +95,6 @@ class TrainSettings(FitSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StrategySettings:
-    """What finetuning trains and when; ``configs/strategy/head_first.yaml`` describes each key."""
-
-    probe_epochs: int
-    last: int | None
-    stage_epochs: int | None
-    body_lr: float
-    stage_decay: float
-    batch_norm: Literal["frozen", "trained"]
-
-    def __post_init__(self) -> None:
-        for key, low in (("probe_epochs", 0), ("last", 0), ("stage_epochs", 1)):
-            _at_least(getattr(self, key), low, f"strategy.{key}")
-        for key in ("body_lr", "stage_decay"):
-            if not 0 < getattr(self, key) <= 1:
-                raise ValueError(f"strategy.{key}={getattr(self, key)}: expected a share of the learning rate in (0, 1]")
-
-
-@dataclass(frozen=True, kw_only=True)
 class FinetuneSettings(FitSettings):
     """The root of ``dl finetune``: of a model that ``run`` names, or of a ``backbone`` with published weights."""
 
@@ -167,8 +113,8 @@ class FinetuneSettings(FitSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for key in ("labels", "limit_test", "size"):
-            _at_least(getattr(self, key), 1, key)
-        _at_least(self.compare_seeds, 2, "compare_seeds")
+            at_least(getattr(self, key), 1, key)
+        at_least(self.compare_seeds, 2, "compare_seeds")
         if self.backbone is not None and self.run is not None:
             raise ValueError(f"run={self.run} and backbone={self.backbone} exclude each other: a network starts from one of them")
         if self.published is None:
@@ -176,31 +122,12 @@ class FinetuneSettings(FitSettings):
                 if getattr(self, key) != default:
                     raise ValueError(f"{key}={getattr(self, key)} belongs to a backbone: --backbone resnet18")
         if self.label_counts is not None:
-            self._refuse_beside_a_comparison()
-
-    def _refuse_beside_a_comparison(self) -> None:
-        """Raises ValueError for what says otherwise than ``compare`` which labels there are, or what is trained on them."""
-        taken = {"labels": None, "limit_train": None, "overfit": None, "lr_find": False, "baseline": True}
-        for key, default in taken.items():
-            if getattr(self, key) != default:
-                reason = "trains on its own subsets, from scratch as well"
-                raise ValueError(f"compare={self.compare} {reason}; {key}={str(getattr(self, key)).lower()} has no place")
-        if self.weights == "none":
-            raise ValueError(f"compare={self.compare} asks what pretraining is worth; weights=none has none")
-        if self.strategy.last == 0:
-            raise ValueError(f"compare={self.compare} trains a linear probe anyway; another strategy stands beside it: head_first")
+            refuse_beside_a_comparison(self)
 
     @property
     def label_counts(self) -> tuple[int, ...] | None:
         """Labels per class to compare at, rising; None without a comparison. Raises ValueError."""
-        if self.compare is None:
-            return None
-        if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", str(self.compare)):
-            raise ValueError(f"compare={self.compare}: expected labels per class, such as 10,30,100")
-        counts = sorted({int(text) for text in str(self.compare).split(",")})
-        if counts[0] < 2:
-            raise ValueError(f"compare={self.compare}: expected 2 labels per class or more, one to train on and one to choose by")
-        return tuple(counts)
+        return None if self.compare is None else label_counts(self.compare)
 
     @property
     def published(self) -> str | None:
@@ -227,8 +154,8 @@ class UseSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self.limit, 1, "limit")
-        _at_least(self.batch_size, 1, "batch_size")
+        at_least(self.limit, 1, "limit")
+        at_least(self.batch_size, 1, "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)

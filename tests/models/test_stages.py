@@ -36,7 +36,9 @@ def test_each_parameter_lies_in_one_stage_and_the_head_is_last(name: str) -> Non
 
 
 def test_a_norm_belongs_to_the_layer_that_it_follows() -> None:
-    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2))
+    net = nn.Sequential(
+        nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv2d(2, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(2, 2)
+    )
     assert [stage.parameters for stage in stages_of(net, "5")] == [
         ("0.weight", "0.bias", "1.weight", "1.bias"),
         ("2.weight", "2.bias", "3.weight", "3.bias"),
