@@ -15,10 +15,11 @@ from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
 from dlcli.commands.estimate import Estimate, estimate
 from dlcli.commands.from_scratch import Verdict, against_from_scratch
+from dlcli.commands.learning_curve import learning_curve
 from dlcli.commands.lr_find import find_rate
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import StopFlag, catching_signals
-from dlcli.commands.start import Network, Start, find_start, network_for, sides_for
+from dlcli.commands.start import Network, Start, decoded_for, find_start, network_for, sides_for
 from dlcli.commands.strategy import layout_of, prepare_finetuning
 from dlcli.commands.train import announce
 from dlcli.commands.training import Job
@@ -51,6 +52,8 @@ class FinetuneJob:
 
 def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | None:
     """Adapts a trained network to other data; returns the result, or None for ``--dry-run``."""
+    if settings.compare is not None:
+        return learning_curve(settings, invocation)
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
     # As in train: until there is a step to save, a signal ends the process at once.
@@ -84,9 +87,7 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
         asked: overrides that somebody typed; sizes that they name are not chosen here.
     """
     start = find_start(settings, talk)
-    if start.spec is None and "size" in settings.data and not any(text.startswith("data.size=") for text in asked):
-        # Photos are decoded at the size that the network wants of them.
-        settings = replace(settings, data={**settings.data, "size": settings.size or start.preprocessing.shape[1]})
+    settings = decoded_for(start, settings, asked)
     bundle = load_bundle(settings)
     network, settings = _network(start, bundle, settings, device, talk)
     network.model.load_state_dict(dict(start.weights(network.model, network.head)))

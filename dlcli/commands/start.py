@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,6 +92,17 @@ def find_start(settings: FinetuneSettings, talk: Talk) -> Start:
         name=found.source,
         origin=found.origin,
     )
+
+
+def decoded_for(start: Start, settings: FinetuneSettings, asked: Collection[str]) -> FinetuneSettings:
+    """Returns settings whose photos are decoded at the size that a backbone wants of them.
+
+    Args:
+        asked: overrides that somebody typed; a size that they name stays.
+    """
+    if start.spec is not None or "size" not in settings.data or any(text.startswith("data.size=") for text in asked):
+        return settings
+    return replace(settings, data={**settings.data, "size": settings.size or start.preprocessing.shape[1]})
 
 
 def _of_run(settings: FinetuneSettings, talk: Talk) -> Start:
