@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from dlcli.commands.comparison import Comparison
 from dlcli.commands.curve_record import Cell
-from dlcli.commands.estimate import spoken
 from dlcli.engine.cost import Cost, measure_cost
 from dlcli.engine.device import memory_errors
 
@@ -36,15 +35,14 @@ def comparison_estimate(comparison: Comparison, cells: Sequence[Cell]) -> str:
 
 def seconds_of(comparison: Comparison, cells: Sequence[Cell], cost: Cost) -> tuple[float, float]:
     """Returns the seconds of computing the features, and of all fits; a linear probe on features takes next to nothing."""
-    training, needed = 0.0, 0
+    training = 0.0
     tested = len(comparison.test)
     for cell in cells:
         if cell.arm == "linear_probe":
             continue
         subset = comparison.subset(cell.labels, cell.seed)
         train, val = len(subset.train), len(subset.val)
-        epochs = comparison.settings_for(cell.seed, train).trainer.epochs
-        epochs = 1 if comparison.settings.fast_dev_run else epochs
+        epochs = 1 if comparison.settings.fast_dev_run else comparison.settings_for(cell.seed, train).trainer.epochs
         training += epochs * (train * cost.train + val * cost.infer) + tested * cost.infer
     largest: dict[int, int] = {}
     for cell in cells:
@@ -53,3 +51,10 @@ def seconds_of(comparison: Comparison, cells: Sequence[Cell], cost: Cost) -> tup
     needed = sum(labels * len(comparison.bundle.spec.classes) for labels in largest.values())
     available = min(needed, len(comparison.bundle.train))
     return (available + tested) * cost.infer if largest else 0.0, training
+
+
+def spoken(seconds: float) -> str:
+    """Returns a time for people: ``45 s``, ``12 min``, ``3.4 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"

@@ -19,7 +19,6 @@ class Estimate:
 
     @property
     def seconds(self) -> float:
-        """All of it."""
         return self.finetuning + self.from_scratch + self.testing
 
     def words(self) -> str:
@@ -37,10 +36,3 @@ def estimate(cost: Cost, settings: FinetuneSettings, bundle: DataBundle) -> Esti
     finetuning = probe if alone else epochs + (probe if settings.strategy.probe_epochs else 0.0)
     baselines = 1 if settings.has_baseline else 0
     return Estimate(finetuning, baselines * epochs, (1 + baselines) * (test + val) * cost.infer)
-
-
-def spoken(seconds: float) -> str:
-    """Returns a time for people: ``45 s``, ``12 min``, ``3.4 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 100 * 60 else f"{seconds / 3600:.1f} h"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dlcli.config.schema import FinetuneSettings
 
-_COUNTS = re.compile(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*")
+_COUNTS = re.compile(r" *[0-9]{1,9} *(, *[0-9]{1,9} *)*")
 # What says otherwise which labels there are, or what is trained on them.
 _LEFT_ALONE: Mapping[str, Any] = {"labels": None, "limit_train": None, "overfit": None, "lr_find": False, "baseline": True}
 

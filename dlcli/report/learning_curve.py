@@ -28,6 +28,7 @@ def learning_curve_plot(curves: Curves, *, title: str) -> bytes:
     axes = figure.subplots()
     clean(axes, title=title, x_label=X_LABEL, y_label="test accuracy (%)")
     axes.set_xscale("log")
+    _label_counts(axes, sorted({count for means in curves.values() for count in means}))
     drawn = {}
     for (name, means), color in zip(curves.items(), COLORS, strict=False):
         x = sorted(means)
@@ -38,7 +39,6 @@ def learning_curve_plot(curves: Curves, *, title: str) -> bytes:
         errors.append([bound - value for value, bound in zip(values, high, strict=True)])
         axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
         drawn[name] = axes.errorbar(x, values, yerr=errors, fmt="o-", color=color, linewidth=1.8, markersize=4, capsize=3)
-    _label_counts(axes, sorted({count for means in curves.values() for count in means}))
     legend(axes, list(drawn.values()), list(drawn), loc="upper left", bbox_to_anchor=(1, 1))
     return png(figure)
 
