@@ -115,6 +115,8 @@ def prepared(settings: FinetuneSettings, device: torch.device, talk: Talk, *, as
     settings = decoded_for(start, settings, asked)
     bundle = load_bundle(replace(settings, fast_dev_run=False))
     spec = bundle.spec
+    if bundle.test is None:
+        raise UsageError(f"{spec.name} has no test data to compare networks on", hint="data with a test part")
     if start.spec is None:
         settings = replace(settings, size=settings.size or sides_for(start, spec)[0])
     network = network_for(start, spec, settings, side=settings.size)
@@ -126,14 +128,12 @@ def prepared(settings: FinetuneSettings, device: torch.device, talk: Talk, *, as
     weights = dict(start.weights(network.model, network.head))
     network.model.load_state_dict(weights)
     place(network.model, device)
-    bundle = replace(bundle, train=bundle.train.to(device), val=None, test=bundle.test and bundle.test.to(device))
+    bundle = replace(bundle, train=bundle.train.to(device), val=None, test=bundle.test.to(device))
     return Comparison(settings=settings, start=start, bundle=bundle, network=network, weights=weights, device=device)
 
 
 def _refuse_too_few(bundle: DataBundle, counts: tuple[int, ...]) -> None:
     spec = bundle.spec
-    if bundle.test is None:
-        raise UsageError(f"{spec.name} has no test data to compare networks on", hint="data with a test part")
     there = torch.bincount(bundle.train.targets.cpu(), minlength=len(spec.classes))
     fewest = int(there.min())
     if counts[-1] > fewest:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
 
 from dlcli.classifier import Preprocessing
 from dlcli.commands.comparison import MIN_STEPS, Comparison
@@ -80,15 +79,11 @@ def test_the_hint_keeps_the_counts_that_are_possible(dl) -> None:
 
 
 def test_data_without_a_test_part_are_refused(dl, tmp_path: Path) -> None:
-    for split in ("train", "val"):
-        for name in ("a", "b"):
-            folder = tmp_path / "photos" / split / name
-            folder.mkdir(parents=True)
-            for number in range(4):
-                Image.new("L", (28, 28), 40 * number).save(folder / f"{number}.png")
-    answer = dl("finetune", "--run", "builtin:mnist", "--data", str(tmp_path / "photos"), "--compare", "2")
+    table = tmp_path / "people.csv"
+    table.write_text("\n".join(["age,left", *(f"{20 + row},{'Yes' if row % 3 else 'No'}" for row in range(30))]) + "\n")
+    answer = dl("finetune", "--data", str(table), "--target", "left", "data.test_share=0", "--compare", "2")
     assert answer.code == 2
-    assert "has no test data to compare networks on" in answer.err
+    assert "people has no test data to compare networks on" in answer.err
 
 
 def test_photos_are_decoded_at_the_size_that_a_backbone_wants_unless_one_is_named(comparison: Comparison) -> None:
