@@ -126,7 +126,7 @@ def prepared(settings: FinetuneSettings, device: torch.device, talk: Talk, *, as
     assert settings.label_counts is not None
     _refuse_too_few(bundle, settings.label_counts)
     weights = dict(start.weights(network.model, network.head))
-    network.model.load_state_dict(weights)
+    load_weights(network.model, weights, source=start.name)
     place(network.model, device)
     bundle = replace(bundle, train=bundle.train.to(device), val=None, test=bundle.test.to(device))
     return Comparison(settings=settings, start=start, bundle=bundle, network=network, weights=weights, device=device)

@@ -9,9 +9,9 @@ from dataclasses import replace
 from torch import nn
 
 from dlcli.classifier import Classifier
+from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.comparison import Comparison
 from dlcli.commands.console import Talk
-from dlcli.commands.crossval import fit_and_keep_best
 from dlcli.commands.curve_record import ARMS, Cell, Outcome
 from dlcli.commands.feature_bank import FeatureBank
 from dlcli.commands.from_scratch import scratch_job

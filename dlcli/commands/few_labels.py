@@ -23,7 +23,7 @@ def few_labels(
     """
     labels, tested = settings.labels, settings.limit_test
     if labels is not None:
-        classes = len(train.targets.unique())
+        classes = int((train.targets.bincount() > 0).sum())
         held = 0 if val is None else min(max(classes, round(VAL_SHARE * labels)), len(val))
         if labels < held + classes:
             need = f"each of the {classes} classes needs one to train on" + (" and one to choose by" if val is not None else "")

@@ -17,6 +17,7 @@ from dlcli.commands.estimate import Estimate, estimate
 from dlcli.commands.from_scratch import Verdict, against_from_scratch
 from dlcli.commands.learning_curve import learning_curve
 from dlcli.commands.lr_find import find_rate
+from dlcli.commands.models import load_weights
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.start import Network, Start, decoded_for, find_start, network_for, sides_for
@@ -28,6 +29,7 @@ from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.cost import measure_cost
 from dlcli.engine.device import choose_device, memory_errors, place
 from dlcli.engine.state import Progress
+from dlcli.models.sizes import takes
 from dlcli.runs.record import Result
 
 # Seconds that small images may take by the estimate before they are made smaller still.
@@ -90,7 +92,7 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
     settings = decoded_for(start, settings, asked)
     bundle = load_bundle(settings)
     network, settings = _network(start, bundle, settings, device, talk)
-    network.model.load_state_dict(dict(start.weights(network.model, network.head)))
+    load_weights(network.model, start.weights(network.model, network.head), source=start.name)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
     talk.line(layout_of(network.model, settings.strategy).words())
@@ -121,12 +123,16 @@ def _network(
         return network_for(start, bundle.spec, settings), settings
     limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
     sides = [settings.size] if settings.size is not None else sides_for(start, bundle.spec)
-    for side in sides:
+    side = sides[0]
+    network = network_for(start, bundle.spec, settings, side=side)
+    found = _estimate(network, settings, bundle, device)
+    for smaller in sides[1:]:
+        if found.seconds <= limit or not takes(network.model.net, (start.preprocessing.shape[0], smaller, smaller)):
+            break
+        talk.line(f"at {side} px {found.words()}, more than {limit:.0f} s: taking {smaller} px; --size {side} keeps it")
+        side = smaller
         network = network_for(start, bundle.spec, settings, side=side)
         found = _estimate(network, settings, bundle, device)
-        if found.seconds <= limit or side == sides[-1]:
-            break
-        talk.line(f"at {side} px {found.words()}, more than {limit:.0f} s: taking {sides[-1]} px; size={side} keeps it")
     talk.line(f"images are seen at {side} x {side} px · estimate: {found.words()}")
     return network, replace(settings, size=side)
 

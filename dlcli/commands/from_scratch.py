@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from dlcli.classifier import predicted_classes
+from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.console import Talk
-from dlcli.commands.crossval import fit_and_keep_best
 from dlcli.commands.models import assemble
 from dlcli.commands.session import plain_number
 from dlcli.commands.signals import StopFlag
@@ -63,9 +63,8 @@ def against_from_scratch(
         return None
     talk.line("from scratch: the same network, labels and epochs, random weights")
     scratch = scratch_job(settings, job, talk)
-    epochs = scratch.plan.epochs * scratch.plan.steps_per_epoch(len(scratch.parts.train))
-    with talk.progress("steps", epochs):
-        fit_and_keep_best(scratch, flag)
+    with talk.progress("steps", scratch.total_steps) as bar:
+        fit_and_keep_best(scratch, flag, tell=bar.at)
     own = joined(evaluate(scratch.model, job.bundle.test, batch_size=job.plan.eval_batch_size, check=flag.check))
     right = [predicted_classes(each.logits) == each.targets for each in (own, pretrained)]
     gain = paired_difference(*right)

@@ -138,6 +138,8 @@ def network_for(start: Start, spec: DataSpec, settings: FinetuneSettings, *, sid
         refuse_mixed_parts(settings.data, start.data, reference=start.name)
     elif spec.kind != "image":
         raise UsageError(f"{start.name} reads images, {spec.name} holds {spec.kind}s", hint="dl list data")
+    elif spec.shape[0] not in {1, 3}:
+        raise UsageError(f"{start.name} reads grey or colour images, those of {spec.name} have {spec.shape[0]} channels")
     same = start.spec is not None and (start.spec.classes, start.spec.name) == (spec.classes, spec.name)
     node = dict(start.node) if same else {**start.node, **({"outputs": None} if "outputs" in start.node else {})}
     preprocessing = start.preprocessing if side is None else at_side(start.preprocessing, side)
@@ -169,7 +171,7 @@ def sides_for(start: Start, spec: DataSpec) -> list[int]:
     one size, gets its own.
     """
     own, largest = start.preprocessing.shape[1], max(spec.shape[1:])
-    if any(mark in start.name for mark in _ONE_SIZE):
+    if any(mark in start.origin.get("backbone", "") for mark in _ONE_SIZE):
         return [own]
     return [_ENLARGED, _SMALL] if largest <= _SMALL else [min(own, largest)]
 

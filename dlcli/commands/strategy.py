@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from dlcli.classifier import Classifier
+from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.console import Talk
-from dlcli.commands.crossval import fit_and_keep_best
 from dlcli.commands.probe import on_features
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, prepare

@@ -80,25 +80,8 @@ def prepare(
     Raises:
         ConfigError, UsageError: settings that do not go together, or not with these data.
     """
+    plan = _plan_for(settings, model, bundle, device=device, talk=talk)
     trainer = settings.trainer
-    warning = check_precision(trainer.precision, device)
-    if warning:
-        talk.warn(warning)
-    plan = plan_of(settings)
-    if settings.fast_dev_run:
-        plan = replace(plan, epochs=1, save_every=None, log_every=1)
-    if plan.accumulate > 1 and settings.loss.get("class_weights", "none") != "none":
-        # A weighted mean divides by each pass's own weights, so the passes do not add up to the mean of the whole batch.
-        reason = f"trainer.accumulate={plan.accumulate} with loss.class_weights would not be the loss of the whole batch"
-        raise UsageError(reason, hint="trainer.accumulate=1, or loss.class_weights=none")
-    if bundle.val is None:
-        if plan.patience is not None:
-            reason = f"trainer.patience={plan.patience}: {bundle.spec.name} has no validation data to wait for"
-            raise UsageError(reason, hint="trainer.patience=null")
-        plan = replace(plan, monitor="last")
-    alone = plan.batch_size == 1 or len(bundle.train) == 1
-    if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
-        raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
     held_out = bundle.val is not None and settings.overfit is None
     placed = {name: part and part.to(device) for name in SPLITS for part in [getattr(bundle, name)]}
     bundle = replace(bundle, **placed)
@@ -131,6 +114,30 @@ def plan_of(settings: FitSettings) -> Plan:
     """Returns what the settings say of the loop."""
     names = {field.name for field in fields(Plan)} - {"seed"}
     return Plan(seed=settings.seed, **{name: getattr(settings.trainer, name) for name in names})
+
+
+def _plan_for(settings: FitSettings, model: Classifier, bundle: DataBundle, *, device: torch.device, talk: Talk) -> Plan:
+    """The plan of a fit. Raises UsageError where settings do not go together, or not with these data."""
+    trainer = settings.trainer
+    warning = check_precision(trainer.precision, device)
+    if warning:
+        talk.warn(warning)
+    plan = plan_of(settings)
+    if settings.fast_dev_run:
+        plan = replace(plan, epochs=1, save_every=None, log_every=1)
+    if plan.accumulate > 1 and settings.loss.get("class_weights", "none") != "none":
+        # A weighted mean divides by each pass's own weights, so the passes do not add up to the mean of the whole batch.
+        reason = f"trainer.accumulate={plan.accumulate} with loss.class_weights would not be the loss of the whole batch"
+        raise UsageError(reason, hint="trainer.accumulate=1, or loss.class_weights=none")
+    if bundle.val is None:
+        if plan.patience is not None:
+            reason = f"trainer.patience={plan.patience}: {bundle.spec.name} has no validation data to wait for"
+            raise UsageError(reason, hint="trainer.patience=null")
+        plan = replace(plan, monitor="last")
+    alone = plan.batch_size == 1 or len(bundle.train) == 1
+    if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+        raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
+    return plan
 
 
 def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFlag) -> float:

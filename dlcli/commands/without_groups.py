@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from dlcli.classifier import Preprocessing
 from dlcli.commands.baselines import select
+from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.bundle import load_bundle
 from dlcli.commands.console import Talk
-from dlcli.commands.crossval import fit_and_keep_best
 from dlcli.commands.models import assemble
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.subject import Subject

@@ -80,7 +80,7 @@ def test_the_hint_keeps_the_counts_that_are_possible(dl) -> None:
 
 def test_data_without_a_test_part_are_refused(dl, tmp_path: Path) -> None:
     table = tmp_path / "people.csv"
-    table.write_text("\n".join(["age,left", *(f"{20 + row},{'Yes' if row % 3 else 'No'}" for row in range(30))]) + "\n")
+    table.write_text("\n".join(["age,left", *(f"{20 + row // 2},{'Yes' if row % 3 else 'No'}" for row in range(30))]) + "\n")
     answer = dl("finetune", "--data", str(table), "--target", "left", "data.test_share=0", "--compare", "2")
     assert answer.code == 2
     assert "people has no test data to compare networks on" in answer.err

@@ -9,9 +9,9 @@ import torch
 
 from dlcli.commands import comparison as module
 from dlcli.commands import curve_arms
+from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.comparison import Comparison
 from dlcli.commands.console import Talk
-from dlcli.commands.crossval import fit_and_keep_best
 from dlcli.commands.curve_arms import fits
 from dlcli.commands.curve_record import ARMS, Cell
 from dlcli.commands.feature_bank import FeatureBank, feature_bank
