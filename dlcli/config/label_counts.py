@@ -14,11 +14,12 @@ _COUNTS = re.compile(r" *[0-9]{1,9} *(, *[0-9]{1,9} *)*")
 _LEFT_ALONE: Mapping[str, Any] = {"labels": None, "limit_train": None, "overfit": None, "lr_find": False, "baseline": True}
 
 
-def label_counts(compare: str | int) -> tuple[int, ...]:
-    """Returns labels per class, rising and each once, from text such as ``10,30,100``. Raises ValueError."""
-    if not _COUNTS.fullmatch(str(compare)):
+def label_counts(compare: str | int | list[int]) -> tuple[int, ...]:
+    """Returns labels per class, rising and each once, from text such as ``10,30,100``, or a list. Raises ValueError."""
+    words = ",".join(map(str, compare)) if isinstance(compare, list) else str(compare)
+    if not _COUNTS.fullmatch(words):
         raise ValueError(f"compare={compare}: expected labels per class, such as 10,30,100")
-    counts = sorted({int(text) for text in str(compare).split(",")})
+    counts = sorted({int(word) for word in words.split(",")})
     if counts[0] < 2:
         raise ValueError(f"compare={compare}: expected 2 labels per class or more, one to train on and one to choose by")
     return tuple(counts)

@@ -106,7 +106,7 @@ class FinetuneSettings(FitSettings):
     labels: int | None
     limit_test: int | None
     baseline: bool
-    compare: str | int | None
+    compare: str | int | list[int] | None
     compare_seeds: int
     strategy: StrategySettings
 

@@ -83,7 +83,7 @@ def test_it_is_no_model(finished: tuple[Path, str], dl) -> None:
     assert answer.code == 0, answer.err
     named = dl("evaluate", "--run", finished[0].name)
     assert named.code == 2
-    assert "no checkpoint" in named.err
+    assert "is finished and keeps no model" in named.err
     assert dl("runs").code == dl("runs", "show", finished[0].name).code == 0
 
 

@@ -19,7 +19,7 @@ def test_counts_rise_and_each_stands_once(plain: dict[str, Any]) -> None:
     assert isinstance(settings, FinetuneSettings)
     assert settings.label_counts == (10, 30, 100)
     assert label_counts(10) == (10,)
-    assert label_counts(" 3 , 2 ") == (2, 3)
+    assert label_counts(" 3 , 2 ") == label_counts([3, 2]) == (2, 3)
 
 
 def test_without_a_comparison_there_are_none(plain: dict[str, Any]) -> None:
@@ -28,8 +28,8 @@ def test_without_a_comparison_there_are_none(plain: dict[str, Any]) -> None:
     assert settings.label_counts is None
 
 
-@pytest.mark.parametrize("compare", ["ten", "10,,30", "10;30", "-10", "1e3", "", "9999999999", "٣"])
-def test_what_is_no_list_of_counts_is_refused(compare: str) -> None:
+@pytest.mark.parametrize("compare", ["ten", "10,,30", "10;30", "-10", "1e3", "", "9999999999", "٣", []])
+def test_what_is_no_list_of_counts_is_refused(compare: str | list[int]) -> None:
     with pytest.raises(ValueError, match=r"expected labels per class, such as 10,30,100"):
         label_counts(compare)
 
