@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_RECIPE = ("trainer=transfer", "optimizer=adamw", "limit_test=2000")
+_RECIPE = ("trainer=transfer", "optimizer=adamw_transfer", "limit_test=2000")
 _DATA, _LABELS = "data=mnist", "labels=1000"
 
 

@@ -32,7 +32,8 @@ def estimate(cost: Cost, settings: FinetuneSettings, bundle: DataBundle) -> Esti
     train, val, test = (0 if part is None else len(part) for part in (bundle.train, bundle.val, bundle.test))
     probe = (train + val) * cost.infer
     epochs = settings.trainer.epochs * (train * cost.train + val * cost.infer)
-    alone = settings.strategy.last == 0
-    finetuning = probe if alone else epochs + (probe if settings.strategy.probe_epochs else 0.0)
+    alone = settings.strategy.last == 0 and not settings.is_random
+    first = probe if settings.strategy.probe_epochs and not settings.is_random else 0.0
+    finetuning = probe if alone else epochs + first
     baselines = 1 if settings.has_baseline else 0
     return Estimate(finetuning, baselines * epochs, (1 + baselines) * (test + val) * cost.infer)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from dlcli.classifier import Classifier
 from dlcli.commands.bundle import load_bundle
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
@@ -30,6 +32,7 @@ from dlcli.engine.cost import measure_cost
 from dlcli.engine.device import choose_device, memory_errors, place
 from dlcli.engine.state import Progress
 from dlcli.models.sizes import takes
+from dlcli.runs.given_weights import is_path
 from dlcli.runs.record import Result
 
 # Seconds that small images may take by the estimate before they are made smaller still.
@@ -88,6 +91,9 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
     Args:
         asked: overrides that somebody typed; sizes that they name are not chosen here.
     """
+    if is_path(settings.weights):
+        # The run is found from other folders later.
+        settings = replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
     start = find_start(settings, talk)
     settings = decoded_for(start, settings, asked)
     bundle = load_bundle(settings)
@@ -95,7 +101,7 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
-    talk.line(layout_of(network.model, settings.strategy).words())
+    talk.line(_trained(network.model, settings))
     job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk)
     return FinetuneJob(job, start, network.head, settings)
 
@@ -111,8 +117,12 @@ def comparison(
 
 def describe(prepared: FinetuneJob) -> dict[str, Any]:
     """Returns what ``run.json`` says of the weights, of what was replaced and of what is trained."""
-    layout = layout_of(prepared.job.model, prepared.settings.strategy)
-    return {"start": {**prepared.start.origin, "replaced": prepared.head, "stages": layout.words()}}
+    trained = _trained(prepared.job.model, prepared.settings)
+    return {"start": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
+
+
+def _trained(model: Classifier, settings: FinetuneSettings) -> str:
+    return "trained: all layers, from random weights" if settings.is_random else layout_of(model, settings.strategy).words()
 
 
 def _network(

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
+import torch
 from torch import nn
 
-from dlcli.classifier import predicted_classes
+from dlcli.classifier import Classifier, predicted_classes
 from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.console import Talk
 from dlcli.commands.models import assemble
 from dlcli.commands.session import plain_number
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, prepare
-from dlcli.config.schema import FinetuneSettings
-from dlcli.contracts import Metric, Predictions
+from dlcli.config.schema import FinetuneSettings, FitSettings
+from dlcli.contracts import DataBundle, Metric, Predictions
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.metrics.accuracy import accuracy
 from dlcli.metrics.paired import paired_difference
@@ -25,8 +27,9 @@ from dlcli.report.terminal import interval
 # EfficientNet's and MobileNet's 0.01 needs thousands of steps until the running statistics are right: with few steps the network
 # would look far worse than it is.
 _MOMENTUM = 0.1
-# Random weights learn faster at a higher rate than pretrained ones bear.
-_RATE = 3.0
+# Of the head's rate: six times what the body of a pretrained network gets by default, and what random weights learn fastest at
+# (MNIST's val, 800 labels, EfficientNet-Lite0 at 64 px: 0.003; 0.01 is worse, so is SGD).
+_RATE = 0.6
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,34 @@ class Verdict:
 
 
 def scratch_job(settings: FinetuneSettings, job: Job, talk: Talk) -> Job:
-    """Returns the fit of the same network from random weights: same data, size and epochs, at three times the rate."""
+    """Returns the fit of the same network from random weights: same data, size and epochs, at a rate that suits it."""
     with borrowed_rng():
         seed_step(settings.seed, "weights", 0)
         model = assemble(job.node, job.bundle.spec, job.model.preprocessing)
+    trainer = replace(settings.trainer, watch=False, max_time=None, save_every=None)
+    own = replace(settings, trainer=trainer)
+    return prepare_from_scratch(own, model, job.bundle, node=job.node, device=job.parts.device, talk=Talk(quiet=True))
+
+
+def prepare_from_scratch(
+    settings: FitSettings,
+    model: Classifier,
+    bundle: DataBundle,
+    *,
+    node: Mapping[str, Any],
+    device: torch.device,
+    talk: Talk,
+) -> Job:
+    """Returns a fit of random weights by finetuning's settings: all layers from the first step on, at one rate.
+
+    Raises:
+        ConfigError, UsageError: settings that do not go together, or not with these data.
+    """
     for module in model.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm) and module.momentum is not None:
             module.momentum = max(module.momentum, _MOMENTUM)
-    optimizer = {**settings.optimizer, "lr": _RATE * float(settings.optimizer["lr"])}
-    trainer = replace(settings.trainer, watch=False, max_time=None, save_every=None)
-    own = replace(settings, optimizer=optimizer, trainer=trainer)
-    return prepare(own, model, job.bundle, node=job.node, device=job.parts.device, talk=Talk(quiet=True))
+    own = replace(settings, optimizer={**settings.optimizer, "lr": _RATE * float(settings.optimizer["lr"])})
+    return prepare(own, model, bundle, node=node, device=device, talk=talk)
 
 
 def against_from_scratch(

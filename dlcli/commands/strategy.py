@@ -12,6 +12,7 @@ import torch
 from dlcli.classifier import Classifier
 from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.console import Talk
+from dlcli.commands.from_scratch import prepare_from_scratch
 from dlcli.commands.probe import on_features
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, prepare
@@ -118,9 +119,13 @@ def prepare_finetuning(
 ) -> Job:
     """Returns a fit as the strategy wants it. A head that is trained alone is trained on features that are computed once.
 
+    Random weights know nothing that a strategy could keep: all of them are trained as from scratch.
+
     Raises:
         ConfigError, UsageError: settings that do not go together, or not with these data.
     """
+    if settings.is_random:
+        return prepare_from_scratch(settings, model, bundle, node=node, device=device, talk=talk)
     layout = layout_of(model, settings.strategy)
     trained = {name for stage in layout.stages[layout.first :] for name in stage.parameters}
     _freeze_but(model, trained)

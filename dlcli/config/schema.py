@@ -139,7 +139,12 @@ class FinetuneSettings(FitSettings):
     @property
     def has_baseline(self) -> bool:
         """Whether a network from scratch is trained beside it: of a backbone, unless that starts from random weights itself."""
-        return self.baseline and self.published is not None and self.weights != "none" and not self.fast_dev_run
+        return self.baseline and self.published is not None and not self.is_random and not self.fast_dev_run
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a backbone starts from random weights, because somebody wants it so."""
+        return self.published is not None and self.weights.casefold() == "none"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ import pytest
 
 from dlcli.cli.transfer import backbone_defaults
 
-RECIPE = ["trainer=transfer", "optimizer=adamw", "limit_test=2000"]
+RECIPE = ["trainer=transfer", "optimizer=adamw_transfer", "limit_test=2000"]
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ TEST = 2200 * 0.002
         (["baseline=false"], PROBE + EPOCHS + TEST),
         (["baseline=false", "strategy=full"], EPOCHS + TEST),
         (["baseline=false", "strategy=linear_probe"], PROBE + TEST),
-        (["weights=none"], PROBE + EPOCHS + TEST),
+        (["weights=none"], EPOCHS + TEST),
     ],
 )
 def test_it_adds_up_what_will_be_run(overrides: list[str], seconds: float) -> None:
