@@ -22,7 +22,7 @@ from dlcli.commands.lr_find import find_rate
 from dlcli.commands.models import load_weights
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import StopFlag, catching_signals
-from dlcli.commands.start import Network, Start, decoded_for, find_start, network_for, sides_for
+from dlcli.commands.start import Network, Start, decoded_for, find_start, network_for, refuse_unreadable, sides_for
 from dlcli.commands.strategy import layout_of, prepare_finetuning
 from dlcli.commands.train import announce
 from dlcli.commands.training import Job
@@ -31,6 +31,7 @@ from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.cost import measure_cost
 from dlcli.engine.device import choose_device, memory_errors, place
 from dlcli.engine.state import Progress
+from dlcli.errors import UsageError
 from dlcli.models.sizes import takes
 from dlcli.runs.given_weights import is_path
 from dlcli.runs.record import Result
@@ -91,6 +92,11 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
     Args:
         asked: overrides that somebody typed; sizes that they name are not chosen here.
     """
+    chosen = next((text for text in asked if text.startswith("strategy")), None)
+    if settings.is_random and chosen is not None:
+        raise UsageError(
+            f"{chosen}: random weights know nothing that a strategy could keep", hint="leave it out, or --weights imagenet"
+        )
     if is_path(settings.weights):
         # The run is found from other folders later.
         settings = replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
@@ -131,6 +137,7 @@ def _network(
     """The network at the size that was asked for or chosen, with a line that says how long it will take."""
     if start.spec is not None:
         return network_for(start, bundle.spec, settings), settings
+    refuse_unreadable(start, bundle.spec)
     limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
     sides = [settings.size] if settings.size is not None else sides_for(start, bundle.spec)
     side = sides[0]

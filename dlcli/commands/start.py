@@ -136,10 +136,8 @@ def network_for(start: Start, spec: DataSpec, settings: FinetuneSettings, *, sid
     if start.spec is not None:
         _refuse_other_kind(start.spec, spec, start.name)
         refuse_mixed_parts(settings.data, start.data, reference=start.name)
-    elif spec.kind != "image":
-        raise UsageError(f"{start.name} reads images, {spec.name} holds {spec.kind}s", hint="dl list data")
-    elif spec.shape[0] not in {1, 3}:
-        raise UsageError(f"{start.name} reads grey or colour images, those of {spec.name} have {spec.shape[0]} channels")
+    else:
+        refuse_unreadable(start, spec)
     same = start.spec is not None and (start.spec.classes, start.spec.name) == (spec.classes, spec.name)
     node = dict(start.node) if same else {**start.node, **({"outputs": None} if "outputs" in start.node else {})}
     preprocessing = start.preprocessing if side is None else at_side(start.preprocessing, side)
@@ -174,6 +172,14 @@ def sides_for(start: Start, spec: DataSpec) -> list[int]:
     if any(mark in start.origin.get("backbone", "") for mark in _ONE_SIZE):
         return [own]
     return [_ENLARGED, _SMALL] if largest <= _SMALL else [min(own, largest)]
+
+
+def refuse_unreadable(start: Start, spec: DataSpec) -> None:
+    """Raises UsageError where the data are no images that a backbone can see."""
+    if spec.kind != "image":
+        raise UsageError(f"{start.name} reads images, {spec.name} holds {spec.kind}s", hint="dl list data")
+    if spec.shape[0] not in {1, 3}:
+        raise UsageError(f"{start.name} reads grey or colour images, those of {spec.name} have {spec.shape[0]} channels")
 
 
 def _refuse_other_kind(before: DataSpec, now: DataSpec, reference: str) -> None:

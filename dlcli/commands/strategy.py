@@ -173,7 +173,11 @@ def _train_head(settings: FinetuneSettings, job: Job, head: str, epochs: int, *,
     """
     started = time.perf_counter()
     alone = head_job(settings, job.model, job.bundle, node=job.node, head=head, epochs=epochs, device=job.parts.device)
-    alone = on_features(alone, head, talk=talk, check=flag.check)
+    try:
+        alone = on_features(alone, head, talk=talk, check=flag.check)
+    except UsageError as error:
+        talk.line(f"{error.message}: it is trained with all that is before it from the first step on")
+        return
     best = fit_and_keep_best(alone, flag)
     figure = ""
     if alone.parts.val is not None and alone.parts.evaluated is not None:

@@ -255,12 +255,12 @@ def parent(dl: Dl) -> Path:
 FINETUNE = ("--quiet", "data=digits", "limit_train=96", "trainer.epochs=2", "trainer.save_every=2")
 
 
-def finetuned(dl: Dl, step: int | None) -> Path:
+def finetuned(dl: Dl, step: int | None, *extra: str) -> Path:
     if step is None:
-        assert dl("finetune", *FINETUNE, "--run", "latest").code == 0
+        assert dl("finetune", *FINETUNE, *(extra or ("--run", "latest"))).code == 0
     else:
         with stopped_at(step):
-            assert dl("finetune", *FINETUNE, "--run", "latest").code == 143
+            assert dl("finetune", *FINETUNE, *(extra or ("--run", "latest"))).code == 143
     return newest()
 
 
@@ -276,5 +276,14 @@ def test_latest_means_on_resuming_what_it_meant_at_the_start(dl: Dl, parent: Pat
     stopped_one = finetuned(dl, 1)
     whole = finetuned(dl, None)  # the newest model by now, and it would be another start
     shutil.rmtree(stopped_one / "checkpoints")
+    assert dl("finetune", "--resume", stopped_one.name, "--quiet").code == 0
+    assert outcome(stopped_one) == outcome(whole)
+
+
+@pytest.mark.parametrize("strategy", ["gradual", "linear_probe", "last_stages", "full"])
+@pytest.mark.parametrize("step", [1, 4])
+def test_every_strategy_goes_on_bit_for_bit(dl: Dl, parent: Path, strategy: str, step: int) -> None:
+    stopped_one = finetuned(dl, step, f"strategy={strategy}", "--run", parent.name)
+    whole = finetuned(dl, None, f"strategy={strategy}", "--run", parent.name)
     assert dl("finetune", "--resume", stopped_one.name, "--quiet").code == 0
     assert outcome(stopped_one) == outcome(whole)
