@@ -14,7 +14,16 @@ from dlcli.commands.bundle import load_bundle
 from dlcli.commands.console import Talk
 from dlcli.commands.curve_record import ARMS, Cell
 from dlcli.commands.models import load_weights
-from dlcli.commands.start import Network, Start, decoded_for, find_start, network_for, sides_for
+from dlcli.commands.start import (
+    Network,
+    Start,
+    decoded_for,
+    find_start,
+    network_for,
+    refuse_unreadable,
+    sides_for,
+    with_whole_path,
+)
 from dlcli.commands.training import plan_of
 from dlcli.config.schema import FinetuneSettings
 from dlcli.contracts import DataBundle, Split
@@ -113,6 +122,7 @@ def prepared(settings: FinetuneSettings, device: torch.device, talk: Talk, *, as
     Raises:
         UsageError: the data have no test part, too few examples of a class, or are what the network was trained on.
     """
+    settings = with_whole_path(settings)
     start = find_start(settings, talk)
     settings = decoded_for(start, settings, asked)
     bundle = load_bundle(replace(settings, fast_dev_run=False))
@@ -120,6 +130,7 @@ def prepared(settings: FinetuneSettings, device: torch.device, talk: Talk, *, as
     if bundle.test is None:
         raise UsageError(f"{spec.name} has no test data to compare networks on", hint="data with a test part")
     if start.spec is None:
+        refuse_unreadable(start, spec)
         settings = replace(settings, size=settings.size or sides_for(start, spec)[0])
     network = network_for(start, spec, settings, side=settings.size)
     if network.head is None:

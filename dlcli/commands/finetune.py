@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -22,7 +21,16 @@ from dlcli.commands.lr_find import find_rate
 from dlcli.commands.models import load_weights
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import StopFlag, catching_signals
-from dlcli.commands.start import Network, Start, decoded_for, find_start, network_for, refuse_unreadable, sides_for
+from dlcli.commands.start import (
+    Network,
+    Start,
+    decoded_for,
+    find_start,
+    network_for,
+    refuse_unreadable,
+    sides_for,
+    with_whole_path,
+)
 from dlcli.commands.strategy import layout_of, prepare_finetuning
 from dlcli.commands.train import announce
 from dlcli.commands.training import Job
@@ -33,7 +41,6 @@ from dlcli.engine.device import choose_device, memory_errors, place
 from dlcli.engine.state import Progress
 from dlcli.errors import UsageError
 from dlcli.models.sizes import takes
-from dlcli.runs.given_weights import is_path
 from dlcli.runs.record import Result
 
 # Seconds that small images may take by the estimate before they are made smaller still.
@@ -97,9 +104,7 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
         raise UsageError(
             f"{chosen}: random weights know nothing that a strategy could keep", hint="leave it out, or --weights imagenet"
         )
-    if is_path(settings.weights):
-        # The run is found from other folders later.
-        settings = replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
+    settings = with_whole_path(settings)
     start = find_start(settings, talk)
     settings = decoded_for(start, settings, asked)
     bundle = load_bundle(settings)
