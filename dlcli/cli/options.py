@@ -107,6 +107,7 @@ _TRANSFER: Mapping[str, Flag] = {
     "full_test": _switch("--full-test", says="Test a backbone on all test examples, not on 2,000.", key="limit_test", on="null"),
     "compare": Flag(str, ("--compare",), "10,30,100 labels per class: probe, finetuned, from scratch.", "compare", "N,N,…"),
 }
+_IMAGES = Flag(str, ("--images",), "Your own images without labels: a file or folder.", "images", "FILE|DIR")
 FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "train": {
         "cv": Flag(str, ("--cv",), "Tables: 5 folds, or 5x5; then one model on all rows.", "cv", "N|NxM", number=True),
@@ -125,8 +126,8 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "fail_on": Flag(str, ("--fail-on",), "Exit 1 if so: 'fairness/dp_difference>0.1,…'.", "fail_on", "BOUNDS"),
         **_EVERYWHERE,
     },
-    "attack": {**_USE, **_EVERYWHERE},
-    "explain": {**_USE, **_EVERYWHERE},
+    "attack": {**_USE, "images": _IMAGES, **_EVERYWHERE},
+    "explain": {**_USE, "images": _IMAGES, **_EVERYWHERE},
 }
 
 

@@ -185,16 +185,18 @@ class EvaluateSettings(UseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSettings(UseSettings):
-    """The root of ``dl attack``."""
+    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data."""
 
     attack: Node
+    images: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainSettings(UseSettings):
-    """The root of ``dl explain``."""
+    """The root of ``dl explain``; ``images`` names a file or folder in place of the model's own data."""
 
     explainer: Node
+    images: str | None = None
 
 
 ROOTS: Mapping[str, type[Settings]] = {
