@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,11 +16,21 @@ from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
 from dlcli.commands.estimate import Estimate, estimate
 from dlcli.commands.from_scratch import Verdict, against_from_scratch
+from dlcli.commands.learning_curve import learning_curve
 from dlcli.commands.lr_find import find_rate
 from dlcli.commands.models import load_weights
 from dlcli.commands.session import recorded
 from dlcli.commands.signals import StopFlag, catching_signals
-from dlcli.commands.start import Network, Start, find_start, network_for, refuse_unreadable, sides_for
+from dlcli.commands.start import (
+    Network,
+    Start,
+    decoded_for,
+    find_start,
+    network_for,
+    refuse_unreadable,
+    sides_for,
+    with_whole_path,
+)
 from dlcli.commands.strategy import layout_of, prepare_finetuning
 from dlcli.commands.train import announce
 from dlcli.commands.training import Job
@@ -32,7 +41,6 @@ from dlcli.engine.device import choose_device, memory_errors, place
 from dlcli.engine.state import Progress
 from dlcli.errors import UsageError
 from dlcli.models.sizes import takes
-from dlcli.runs.given_weights import is_path
 from dlcli.runs.record import Result
 
 # Seconds that small images may take by the estimate before they are made smaller still.
@@ -57,6 +65,8 @@ class FinetuneJob:
 
 def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | None:
     """Adapts a trained network to other data; returns the result, or None for ``--dry-run``."""
+    if settings.compare is not None:
+        return learning_curve(settings, invocation)
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
     # As in train: until there is a step to save, a signal ends the process at once.
@@ -94,13 +104,9 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
         raise UsageError(
             f"{chosen}: random weights know nothing that a strategy could keep", hint="leave it out, or --weights imagenet"
         )
-    if is_path(settings.weights):
-        # The run is found from other folders later.
-        settings = replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
+    settings = with_whole_path(settings)
     start = find_start(settings, talk)
-    if start.spec is None and "size" in settings.data and not any(text.startswith("data.size=") for text in asked):
-        # Photos are decoded at the size that the network wants of them.
-        settings = replace(settings, data={**settings.data, "size": settings.size or start.preprocessing.shape[1]})
+    settings = decoded_for(start, settings, asked)
     bundle = load_bundle(settings)
     waits = any(text.startswith("trainer.patience=") for text in asked)
     if bundle.val is None and not waits:  # nothing to wait for, and nobody asked for it

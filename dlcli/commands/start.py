@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from dlcli.errors import ConfigError, UsageError
 from dlcli.models.heads import head_name
 from dlcli.models.pretrained import PREFIX
 from dlcli.randomness import borrowed_rng, seed_step
+from dlcli.runs.given_weights import is_path
 
 _SMALL = 64  # pixels: images up to here are enlarged
 _ENLARGED = 96
@@ -92,6 +94,24 @@ def find_start(settings: FinetuneSettings, talk: Talk) -> Start:
         name=found.source,
         origin=found.origin,
     )
+
+
+def with_whole_path(settings: FinetuneSettings) -> FinetuneSettings:
+    """Returns settings whose weights, where they are a file, are found from other folders too: a run may be resumed there."""
+    if not is_path(settings.weights):
+        return settings
+    return replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
+
+
+def decoded_for(start: Start, settings: FinetuneSettings, asked: Collection[str]) -> FinetuneSettings:
+    """Returns settings whose photos are decoded at the size that a backbone wants of them.
+
+    Args:
+        asked: overrides that somebody typed; a size that they name stays.
+    """
+    if start.spec is not None or "size" not in settings.data or any(text.startswith("data.size=") for text in asked):
+        return settings
+    return replace(settings, data={**settings.data, "size": settings.size or start.preprocessing.shape[1]})
 
 
 def _of_run(settings: FinetuneSettings, talk: Talk) -> Start:

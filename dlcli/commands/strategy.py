@@ -149,16 +149,30 @@ def _freeze_but(model: Classifier, trained: Collection[str]) -> None:
         parameter.requires_grad_(name in trained)
 
 
+def head_job(
+    settings: FinetuneSettings,
+    model: Classifier,
+    bundle: DataBundle,
+    *,
+    node: Mapping[str, Any],
+    head: str,
+    epochs: int,
+    device: torch.device,
+) -> Job:
+    """Returns the fit of the head alone, to be done on features: fixed in length, without augmentation or averaged weights."""
+    _freeze_but(model, [name for name, _ in model.named_parameters() if name.startswith(f"{head}.")])
+    trainer = replace(settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False)
+    own = replace(settings, trainer=trainer, seed=key(settings.seed, "probe") % _SEEDS, augment=_NO_AUGMENT, fast_dev_run=False)
+    return prepare(own, model, bundle, node=node, device=device, talk=Talk(quiet=True))
+
+
 def _train_head(settings: FinetuneSettings, job: Job, head: str, epochs: int, *, talk: Talk, flag: StopFlag) -> None:
     """Trains the head alone to start from: a body that moves while its head is random moves the wrong way.
 
     Kumar et al. 2022, "Fine-tuning can distort pretrained features and underperform out-of-distribution", §3.4 (LP-FT).
     """
-    _freeze_but(job.model, [name for name, _ in job.model.named_parameters() if name.startswith(f"{head}.")])
-    trainer = replace(settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False)
-    own = replace(settings, trainer=trainer, seed=key(settings.seed, "probe") % _SEEDS, augment=_NO_AUGMENT, fast_dev_run=False)
     started = time.perf_counter()
-    alone = prepare(own, job.model, job.bundle, node=job.node, device=job.parts.device, talk=Talk(quiet=True))
+    alone = head_job(settings, job.model, job.bundle, node=job.node, head=head, epochs=epochs, device=job.parts.device)
     try:
         alone = on_features(alone, head, talk=talk, check=flag.check)
     except UsageError as error:
@@ -167,7 +181,7 @@ def _train_head(settings: FinetuneSettings, job: Job, head: str, epochs: int, *,
     best = fit_and_keep_best(alone, flag)
     figure = ""
     if alone.parts.val is not None and alone.parts.evaluated is not None:
-        own_val = joined(evaluate(alone.parts.evaluated, alone.parts.val, batch_size=own.trainer.eval_batch_size))
+        own_val = joined(evaluate(alone.parts.evaluated, alone.parts.val, batch_size=settings.trainer.eval_batch_size))
         figure = f", val accuracy {100 * accuracy(own_val).value:.2f} %"
     seconds = time.perf_counter() - started
     talk.line(

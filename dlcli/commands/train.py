@@ -100,6 +100,13 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     with catching_signals() as flag:
         run = Run.reopen(info.path)
         with failing(run):
+            if isinstance(settings, FinetuneSettings) and settings.compare is not None:
+                from dlcli.commands.learning_curve import resume_learning_curve
+
+                if settings.published is None:
+                    settings = replace(settings, run=_parent(settings.run, run))
+                warn_of_differences(run, device, talk)
+                return resume_learning_curve(settings, run, replace(invocation, verb=verb), talk, flag)
             found = newest_good(info.path, talk)
             checkpoint, source = (None, "") if found is None else (found[0], f"{info.path}/checkpoints/{found[1]}")
             estimate = None

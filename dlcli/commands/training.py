@@ -110,14 +110,19 @@ def prepare(
     return Job(parts, plan, bundle, node, held_out=held_out)
 
 
+def plan_of(settings: FitSettings) -> Plan:
+    """Returns what the settings say of the loop."""
+    names = {field.name for field in fields(Plan)} - {"seed"}
+    return Plan(seed=settings.seed, **{name: getattr(settings.trainer, name) for name in names})
+
+
 def _plan_for(settings: FitSettings, model: Classifier, bundle: DataBundle, *, device: torch.device, talk: Talk) -> Plan:
     """The plan of a fit. Raises UsageError where settings do not go together, or not with these data."""
     trainer = settings.trainer
     warning = check_precision(trainer.precision, device)
     if warning:
         talk.warn(warning)
-    names = {field.name for field in fields(Plan)} - {"seed"}
-    plan = Plan(seed=settings.seed, **{name: getattr(trainer, name) for name in names})
+    plan = plan_of(settings)
     if settings.fast_dev_run:
         plan = replace(plan, epochs=1, save_every=None, log_every=1)
     if plan.accumulate > 1 and settings.loss.get("class_weights", "none") != "none":

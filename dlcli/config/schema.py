@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dlcli.config.label_counts import label_counts, refuse_beside_a_comparison
 from dlcli.config.nested import StrategySettings, TrainerSettings, at_least
 from dlcli.config.values import mistakes_in
 from dlcli.errors import ConfigError
@@ -105,19 +106,28 @@ class FinetuneSettings(FitSettings):
     labels: int | None
     limit_test: int | None
     baseline: bool
-    compare: str | int | None
+    compare: str | int | list[int] | None
+    compare_seeds: int
     strategy: StrategySettings
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for key in ("labels", "limit_test", "size"):
             at_least(getattr(self, key), 1, key)
+        at_least(self.compare_seeds, 2, "compare_seeds")
         if self.backbone is not None and self.run is not None:
             raise ValueError(f"run={self.run} and backbone={self.backbone} exclude each other: a network starts from one of them")
         if self.published is None:
-            for key, default in (("weights", "imagenet"), ("size", None), ("compare", None)):
+            for key, default in (("weights", "imagenet"), ("size", None)):
                 if getattr(self, key) != default:
                     raise ValueError(f"{key}={getattr(self, key)} belongs to a backbone: --backbone resnet18")
+        if self.label_counts is not None:
+            refuse_beside_a_comparison(self)
+
+    @property
+    def label_counts(self) -> tuple[int, ...] | None:
+        """Labels per class to compare at, rising; None without a comparison. Raises ValueError."""
+        return None if self.compare is None else label_counts(self.compare)
 
     @property
     def published(self) -> str | None:
