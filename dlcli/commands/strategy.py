@@ -119,6 +119,8 @@ def prepare_finetuning(
 ) -> Job:
     """Returns a fit as the strategy wants it. A head that is trained alone is trained on features that are computed once.
 
+    The start is judged, too: where no epoch is better on val, its weights are kept.
+
     Random weights know nothing that a strategy could keep: all of them are trained as from scratch.
 
     Raises:
@@ -133,6 +135,7 @@ def prepare_finetuning(
     if layout.trains_head_alone:
         _refuse_on_features(settings)
         return on_features(job, layout.head, talk=talk)
+    job = replace(job, plan=replace(job.plan, score_start=True))
     job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)))
     epochs = settings.strategy.probe_epochs
     if not epochs or layout.first == len(layout.stages) - 1:

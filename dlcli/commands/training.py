@@ -112,7 +112,7 @@ def prepare(
 
 def plan_of(settings: FitSettings) -> Plan:
     """Returns what the settings say of the loop."""
-    names = {field.name for field in fields(Plan)} - {"seed"}
+    names = {field.name for field in fields(Plan)} - {"seed", "score_start"}
     return Plan(seed=settings.seed, **{name: getattr(settings.trainer, name) for name in names})
 
 
@@ -149,7 +149,7 @@ def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFla
     """
     started, first = time.perf_counter(), progress.step
     saved: dict[str, Any] | None = None
-    if job.begin is not None and first == 0:
+    if job.begin is not None and first == 0 and progress.best_step is None:
         job.begin(talk, flag)
         flag.check()
     batch = job.plan.batch_size * job.plan.accumulate
@@ -242,6 +242,9 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
         # The loss of the whole epoch has a name of its own beside the windows of StepReport.
         run.log({**line, "split": split, "name": f"epoch_{name}" if key == "train/loss" else name, "value": value, **clock})
     values = report.metrics
+    if report.epoch < 0:
+        talk.line(f"before the first step · {_validation(values)}kept where no epoch is better")
+        return
     talk.line(
         f"epoch {report.epoch + 1}/{job.plan.epochs} · "
         f"train loss {values['train/loss']:.4f} accuracy {100 * values['train/accuracy']:.2f} % · "

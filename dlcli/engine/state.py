@@ -24,7 +24,11 @@ class Average(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What stays fixed during a fit; the keys of ``configs/trainer`` describe each field."""
+    """What stays fixed during a fit; the keys of ``configs/trainer`` describe each field.
+
+    Args:
+        score_start: the weights before the first step are compared, too, and kept where no epoch is better: they know something.
+    """
 
     epochs: int
     batch_size: int
@@ -38,6 +42,7 @@ class Plan:
     log_every: int
     monitor: str
     seed: int
+    score_start: bool = False
 
     @property
     def monitored(self) -> str:
@@ -95,6 +100,7 @@ class Progress:
     window_seen: int = 0
     best_value: float | None = None
     best_step: int | None = None
+    best_trained: float | None = None
     epochs_without_better: int = 0
     stopped_early: bool = False
     loss_scale: dict[str, Any] = field(default_factory=dict)
