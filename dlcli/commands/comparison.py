@@ -33,7 +33,7 @@ from dlcli.errors import UsageError
 
 # Optimizer steps of a fit at least: five epochs over 80 examples would be 15, too few for any network. On val of digits, with 10
 # labels per class and the shipped model, 30, 60, 100 and 200 steps bring 82.5, 88.7, 88.8 and 92.0 % from scratch, and 90.1,
-# 91.9, 93.5 and 93.0 % by finetuning (means of 5 seeds, each known to about 4 points): networks from scratch gain a little from more.
+# 91.9, 93.5 and 93.0 % by finetuning (means of 5 seeds, each known to about 4 points): from scratch gains a little from more.
 MIN_STEPS = 100
 
 
