@@ -14,7 +14,8 @@ from dlcli.config.build import GIVEN, build, mistakes_of, resolve
 from dlcli.config.catalog import LISTED, WORD_GROUPS, config_root, description, entries, sweeps
 from dlcli.config.compose import compose
 from dlcli.config.mistakes import check
-from dlcli.config.schema import ROOTS, TrainerSettings
+from dlcli.config.nested import TrainerSettings
+from dlcli.config.schema import ROOTS
 from dlcli.config.values import constructor_parameters
 from dlcli.contracts import DataSpec
 

@@ -74,8 +74,10 @@ def evaluate(words: list[str], values: dict[str, Any]) -> None:
 def finetune(words: list[str], values: dict[str, Any]) -> None:
     """Adapt a model to other data; the head is replaced.
 
-    dl finetune --run latest --data digits
-    dl finetune --run builtin:mnist --data digits --epochs 5
+    dl finetune --backbone resnet18           ImageNet weights
+    dl finetune --backbone efficientnet_lite0 --data DIR
+    dl finetune --backbone resnet18 --compare 10,30,100
+    dl finetune --run latest --data digits    your own model
     """
     run_verb("finetune", words, values)
 

@@ -28,6 +28,7 @@ class Flag:
         panel: the help panel, or None for the main one.
         default: value where it is not given.
         number: text that is a number to the configuration; all other text stays text.
+        on: what a switch sets its key to.
     """
 
     type: Any
@@ -38,14 +39,15 @@ class Flag:
     panel: str | None = None
     default: Any = None
     number: bool = False
+    on: str = "true"
 
     def typed(self, value: Any) -> list[str]:
         """Returns the flag with its value as words of a command line."""
         return [self.names[0]] if value is True else [self.names[0], str(value)]
 
 
-def _switch(*names: str, says: str, key: str | None = None, panel: str | None = None) -> Flag:
-    return Flag(bool, names, says, key, " ", panel=panel, default=False)
+def _switch(*names: str, says: str, key: str | None = None, panel: str | None = None, on: str = "true") -> Flag:
+    return Flag(bool, names, says, key, " ", panel=panel, default=False, on=on)
 
 
 _EVERYWHERE: Mapping[str, Flag] = {
@@ -91,6 +93,21 @@ _USE: Mapping[str, Flag] = {
     "limit": Flag(int, ("--limit",), "Only the first N examples of the split.", "limit", "N"),
     "batch_size": Flag(int, ("--batch-size", "-b"), "Examples at once.", "batch_size", "N"),
 }
+_TRANSFER: Mapping[str, Flag] = {
+    "backbone": Flag(
+        str, ("--backbone",), "Start from published weights: resnet18, efficientnet_lite0 …", "backbone", "NAME", number=True
+    ),
+    "weights": Flag(str, ("--weights",), "imagenet, a set's name, a .safetensors or .pth file, none.", "weights", "WHICH"),
+    "strategy": Flag(
+        str, ("--strategy",), "head-first, full, gradual, last-N or linear-probe.", "strategy", "STRATEGY", number=True
+    ),
+    "labels": Flag(int, ("--labels",), "So many labelled examples in train and val together.", "labels", "N"),
+    "size": Flag(int, ("--size",), "Side of what a backbone sees, in pixels.", "size", "N"),
+    "no_baseline": _switch("--no-baseline", says="Do not train a backbone from scratch beside it.", key="baseline", on="false"),
+    "full_test": _switch("--full-test", says="Test a backbone on all test examples, not on 2,000.", key="limit_test", on="null"),
+    "compare": Flag(str, ("--compare",), "10,30,100 labels per class: probe, finetuned, from scratch.", "compare", "N,N,…"),
+}
+_IMAGES = Flag(str, ("--images",), "Your own images without labels: a file or folder.", "images", "FILE|DIR")
 FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "train": {
         "cv": Flag(str, ("--cv",), "Tables: 5 folds, or 5x5; then one model on all rows.", "cv", "N|NxM", number=True),
@@ -98,7 +115,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         **_FIT,
         **_EVERYWHERE,
     },
-    "finetune": {"run": _RUN, "checkpoint": _CHECKPOINT, **_FIT, **_EVERYWHERE},
+    "finetune": {**_TRANSFER, "run": _RUN, "checkpoint": _CHECKPOINT, **_FIT, **_EVERYWHERE},
     "evaluate": {
         **_USE,
         "data": Flag(str, ("--data",), "Other data of the same classes: a set, a folder, a CSV.", metavar="NAME|DIR|CSV"),
@@ -109,8 +126,8 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "fail_on": Flag(str, ("--fail-on",), "Exit 1 if so: 'fairness/dp_difference>0.1,…'.", "fail_on", "BOUNDS"),
         **_EVERYWHERE,
     },
-    "attack": {**_USE, **_EVERYWHERE},
-    "explain": {**_USE, **_EVERYWHERE},
+    "attack": {**_USE, "images": _IMAGES, **_EVERYWHERE},
+    "explain": {**_USE, "images": _IMAGES, **_EVERYWHERE},
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from dlcli.cli.options import FLAGS, OUTPUT, Flag
 from dlcli.cli.own_data import EXPERIMENTS, kind_of, overrides_of
+from dlcli.cli.transfer import backbone_defaults
 from dlcli.errors import UsageError, did_you_mean
 from dlcli.report.text import safe
 
@@ -70,12 +71,14 @@ def trusting(package: str | None) -> Iterator[None]:
 
 def flag_overrides(verb: str, values: Mapping[str, Any]) -> list[str]:
     """Returns the typed flags as overrides; they stand before the user's own, so a ``KEY=VALUE`` wins."""
+    from dlcli.config.library import spelled_out
+
     found = []
     for name, flag in FLAGS[verb].items():
         value = values.get(name)
         if flag.key is not None and value is not None and value is not False:
             found.append(f"{flag.key}={_override_value(flag, value)}")
-    return found + overrides_of(values)
+    return spelled_out(found) + overrides_of(values)
 
 
 def command_line(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list[str]:
@@ -89,7 +92,7 @@ def command_line(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> 
 
 def _override_value(flag: Flag, value: Any) -> str:
     if value is True:
-        return "true"
+        return flag.on
     if flag.type is not str or flag.number:
         return str(value)
     from dlcli.config.compose import quoted
@@ -100,6 +103,7 @@ def _override_value(flag: Flag, value: Any) -> str:
 def _launch(verb: str, words: Sequence[str], overrides: list[str], values: Mapping[str, Any]) -> list[Any]:
     flags = _hydra_flags(values)
     typed = flag_overrides(verb, values)
+    typed = [*backbone_defaults(verb, [*typed, *overrides]), *typed]
     if not flags and _is_sweep(verb, overrides, values):
         flags = ["--multirun"]
     seeds = values.get("seeds")

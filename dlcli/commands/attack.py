@@ -11,6 +11,7 @@ import torch
 
 from dlcli.attacks.noise import Noise
 from dlcli.commands.console import Talk, metrics_table
+from dlcli.commands.given_images import largest_batch
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
@@ -51,7 +52,7 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
-        subject = load_subject(settings, talk)
+        subject = load_subject(settings, talk, images=settings.images)
         spec = subject.loaded.model.spec
         if spec.kind != "image":
             raise UsageError(f"dl attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
@@ -65,8 +66,9 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
             return None
         name = invocation.choices.get("attack", "attack")
         with recorded(settings, invocation, name=name, parent=subject.loaded.reference, device=subject.device) as run:
-            attacked = run_attack(subject, chosen, batch_size=settings.batch_size, seed=settings.seed, flag=flag, talk=talk)
-            metrics = attack_metrics(attacked)
+            size = min(settings.batch_size, largest_batch(spec.shape))
+            attacked = run_attack(subject, chosen, batch_size=size, seed=settings.seed, flag=flag, talk=talk)
+            metrics = attack_metrics(attacked, labelled=subject.labelled)
             files = _pictures(run, attacked, spec, chosen, talk)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             report = attacked.report
@@ -94,17 +96,22 @@ def build_attack(node: Mapping[str, Any], spec: DataSpec) -> tuple[Attack, str]:
     return built, reason
 
 
-def attack_metrics(attacked: Attacked) -> dict[str, Metric]:
-    """Returns clean, noise and robust accuracy, success among the correctly classified, and the mean size of what succeeds."""
+def attack_metrics(attacked: Attacked, *, labelled: bool = True) -> dict[str, Metric]:
+    """Returns clean, noise and robust accuracy, success among the correctly classified, and the mean size of what succeeds.
+
+    Without labels there is no accuracy: what is left is how often the clean prediction was changed.
+    """
     report, total = attacked.report, len(attacked.report.targets)
     right = report.clean == report.targets
     survived = right & (report.attacked == report.targets)
     fooled = right & ~survived
-    metrics = {
-        "attack/clean_accuracy": wilson(int(right.sum()), total),
-        "attack/noise_accuracy": wilson(int((attacked.noise.attacked == attacked.noise.targets).sum()), total),
-        "attack/robust_accuracy": wilson(int(survived.sum()), total),
-    }
+    metrics: dict[str, Metric] = {}
+    if labelled:
+        metrics = {
+            "attack/clean_accuracy": wilson(int(right.sum()), total),
+            "attack/noise_accuracy": wilson(int((attacked.noise.attacked == attacked.noise.targets).sum()), total),
+            "attack/robust_accuracy": wilson(int(survived.sum()), total),
+        }
     if right.any():
         metrics["attack/success_rate"] = wilson(int(fooled.sum()), int(right.sum()))
     if fooled.any():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from dlcli.commands.baselines import baseline_metrics, comparison
 from dlcli.commands.boundary import draw_boundary, is_plane
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import CrossValidation
+from dlcli.commands.from_scratch import Verdict
 from dlcli.commands.lr_find import picture_of_range_test
 from dlcli.commands.mistakes import show_predictions
 from dlcli.commands.models import load_weights, newest_good
@@ -42,11 +44,15 @@ def fit_and_conclude(
     talk: Talk,
     flag: StopFlag,
     estimate: CrossValidation | None = None,
+    compare: Callable[[Predictions], Verdict | None] | None = None,
 ) -> Result:
     """Trains to the end, tests the best weights, writes plots and ``result.json``, and says how it went.
 
     Data without a test part give ``train/accuracy`` alone, without an interval: it says nothing about other examples.
     What says it then is the ``estimate`` of the folds, if there were any.
+
+    Args:
+        compare: receives the predictions for test; its verdict is the last line.
     """
     started = time.perf_counter()
     try:
@@ -59,18 +65,11 @@ def fit_and_conclude(
     _take_best(run, job, progress, talk=talk, flag=flag)
     split, shown = ("test", job.bundle.test) if job.bundle.test is not None else ("train", job.bundle.train)
     predictions = joined(evaluate(job.model, shown, batch_size=job.plan.eval_batch_size, check=flag.check))
-    metrics = classification_metrics(predictions, job.bundle.spec.classes, split=split)
-    if split == "train":
-        metrics = {"train/accuracy": Metric(metrics["train/accuracy"].value, n=len(shown))}
-    if estimate is not None:
-        metrics = {**estimate.metrics, **metrics}
-    if split == "test" and job.bundle.spec.kind == "table":
-        metrics |= baseline_metrics(job.bundle, split=split)
-    if progress.best_value is not None and job.bundle.val is not None:
-        examples = len(job.bundle.val)
-        is_share = job.plan.monitored == "val/accuracy"
-        hits = round(progress.best_value * examples)
-        metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
+    metrics = _figures(job, progress, predictions, split=split, estimate=estimate)
+    verdict = None if compare is None or split != "test" else compare(predictions)
+    if verdict is not None:
+        metrics |= verdict.metrics
+        run.note(verdict.words)
     lines = read_metrics(run)
     drawing_started = time.perf_counter()
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines)), **picture_of_range_test(run)}
@@ -81,12 +80,36 @@ def fit_and_conclude(
     result = finished(run, invocation, seconds=ended - started, metrics=metrics, files=files)
     headline = "cv" if estimate is not None else split
     figure = f"{terminal.interval(metrics[f'{headline}/accuracy'])} (n = {len(predictions.targets)})"
-    parts = f"{training:.1f} s training, {drawing_started - test_started:.1f} s test, {ended - drawing_started:.1f} s pictures"
+    tested = "test and from scratch" if verdict is not None else "test"
+    parts = (
+        f"{training:.1f} s training, {drawing_started - test_started:.1f} s {tested}, {ended - drawing_started:.1f} s pictures"
+    )
     talk.line(f"{headline} accuracy {figure} · {parts}", style="bold")
     if f"{headline}/majority/accuracy" in metrics:
         talk.show(comparison(metrics, split=headline))
     _show(run, job, shown, predictions, lines=lines, talk=talk)
+    if verdict is not None:
+        talk.line(verdict.words, style="bold")
     return result
+
+
+def _figures(
+    job: Job, progress: Progress, predictions: Predictions, *, split: str, estimate: CrossValidation | None
+) -> dict[str, Metric]:
+    """What is known of the best weights, by the names of ``result.json``."""
+    metrics = classification_metrics(predictions, job.bundle.spec.classes, split=split)
+    if split == "train":
+        metrics = {"train/accuracy": Metric(metrics["train/accuracy"].value, n=len(predictions.targets))}
+    if estimate is not None:
+        metrics = {**estimate.metrics, **metrics}
+    if split == "test" and job.bundle.spec.kind == "table":
+        metrics |= baseline_metrics(job.bundle, split=split)
+    if progress.best_value is not None and job.bundle.val is not None:
+        examples = len(job.bundle.val)
+        is_share = job.plan.monitored == "val/accuracy"
+        hits = round(progress.best_value * examples)
+        metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
+    return metrics
 
 
 def _show(run: Run, job: Job, shown: Split, predictions: Predictions, *, lines: list[dict[str, Any]], talk: Talk) -> None:

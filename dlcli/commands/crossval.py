@@ -19,8 +19,9 @@ from torch import Tensor
 
 from dlcli.classifier import Preprocessing, probabilities
 from dlcli.commands.baselines import BASELINES, baseline_predictions, select
+from dlcli.commands.best_epoch import fit_and_keep_best
 from dlcli.commands.console import Talk
-from dlcli.commands.models import assemble, load_weights
+from dlcli.commands.models import assemble
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, prepare
 from dlcli.config.build import build, resolve
@@ -31,9 +32,6 @@ from dlcli.data.memory import stratified_holdout
 from dlcli.data.raw_table import RawTable, TableSource
 from dlcli.data.table import bundle_of
 from dlcli.engine.evaluate import evaluate, joined
-from dlcli.engine.fit import fit
-from dlcli.engine.reports import EpochReport
-from dlcli.engine.state import Progress
 from dlcli.errors import DataError, UsageError
 from dlcli.metrics.calibrated import fitted_calibration
 from dlcli.metrics.summary import classification_metrics
@@ -226,23 +224,6 @@ def _fold_job(settings: TrainSettings, raw: RawTable, rest: Tensor, held: Tensor
     job = prepare(unwatched, model, bundle, node=settings.model, device=device, talk=talk)
     # A fold that ended early would be another model than the one it stands for.
     return replace(job, plan=replace(job.plan, max_time=None, save_every=None))
-
-
-def fit_and_keep_best(job: Job, flag: StopFlag) -> int:
-    """Trains and leaves the best weights in the model; returns their epoch, from 1."""
-    best: dict[str, Tensor] = {}
-    epoch = job.plan.epochs
-    for report in fit(job.parts, job.plan, Progress(), stop=flag):
-        flag.check()
-        if isinstance(report, EpochReport) and report.best and job.bundle.val is not None:
-            average = job.parts.average
-            state = job.model.state_dict() if average is None else average.tensors()
-            best, epoch = {name: tensor.detach().clone() for name, tensor in state.items()}, report.epoch + 1
-    if not best and job.parts.average is not None:
-        best = dict(job.parts.average.tensors())
-    if best:
-        load_weights(job.model, best, source="the fold's best epoch")
-    return epoch
 
 
 def _log(run: Run, fold: int, repeat: int, predictions: Predictions, bundle: DataBundle) -> None:

@@ -35,7 +35,7 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
-        subject = load_subject(settings, talk)
+        subject = load_subject(settings, talk, images=settings.images)
         explainer = build("explainer", settings.explainer)
         assert isinstance(explainer, Explainer)
         layer = _layer(explainer, subject)
@@ -64,7 +64,7 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
                 )
             report = _joined(parts)
             files = {"maps": run.write("maps.npz", _npz(report))} | _pictures(run, report, subject, name, talk)
-            metrics = _metrics(report)
+            metrics = _metrics(report, labelled=subject.labelled)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             empty = int((report.maps.flatten(1).abs().amax(dim=1) == 0).sum())
             if empty:
@@ -90,13 +90,11 @@ def _layer(explainer: Explainer, subject: Subject) -> str | None:
         raise UsageError(f"explainer.layer: {error}", hint="explainer.layer=auto") from error
 
 
-def _metrics(report: ExplainReport) -> dict[str, Metric]:
+def _metrics(report: ExplainReport, *, labelled: bool) -> dict[str, Metric]:
     empty = int((report.maps.flatten(1).abs().amax(dim=1) == 0).sum())
     right = int((report.predicted == report.targets).sum())
-    return {
-        "explain/accuracy": wilson(right, len(report.targets)),
-        "explain/empty_maps": wilson(empty, len(report.targets)),
-    }
+    known = {"explain/accuracy": wilson(right, len(report.targets))} if labelled else {}
+    return {**known, "explain/empty_maps": wilson(empty, len(report.targets))}
 
 
 def _joined(parts: list[ExplainReport]) -> ExplainReport:

@@ -21,6 +21,7 @@ from dlcli.data.fetchable import Published, Remote, digest_of, readable
 from dlcli.data.places import is_here, own_folder, ways
 from dlcli.errors import Interrupted, Terminated, UsageError, nearest, suggestion
 from dlcli.models.pretrained import PREFIX, Pretrained, describe, pretrained_names
+from dlcli.models.published_torchvision import other_purpose
 from dlcli.runs.download import download, keep_contents
 
 
@@ -97,11 +98,12 @@ def fetch(names: Sequence[str], *, to: str | None = None, config_dir: str | None
 def _weights_of(name: str, known: Mapping[str, Any], *, to: str | None) -> Pretrained:
     """What is published as the weights of a network. Raises UsageError where no data set and no network has this name."""
     short = name.removeprefix(PREFIX)
-    if short == name and "/" not in name and name not in (names := pretrained_names()):
-        near = nearest(name, [*known, *names])
+    network = short.partition("@")[0]
+    if short == name and "/" not in name and network not in (names := pretrained_names()) and other_purpose(network) is None:
+        near = nearest(network, [*known, *names])
         hint = f"dl fetch {near[0]}" if near else "dl fetch --list"
         raise UsageError(f"there is no data set '{name}', nor a pretrained network{suggestion(near)}", hint=hint)
-    published = describe(short)
+    published = describe(short, typed=PREFIX if short != name else "dl fetch ")
     if to is not None:
         raise UsageError(f"--to {to} is for data sets; weights go to the cache", hint=f"dl fetch {name}")
     return published

@@ -1,28 +1,51 @@
-"""``dl finetune``: a trained network, its head replaced, trained on other data."""
+"""``dl finetune``: a trained network, its head replaced, trained on other data; and whether what it knew has helped."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import torch
 
+from dlcli.classifier import Classifier
+from dlcli.commands.bundle import load_bundle
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.dry_run import dry_run
+from dlcli.commands.estimate import Estimate, estimate
+from dlcli.commands.from_scratch import Verdict, against_from_scratch
+from dlcli.commands.learning_curve import learning_curve
 from dlcli.commands.lr_find import find_rate
-from dlcli.commands.models import Loaded, assemble, load_model, load_weights, refuse_mixed_parts
+from dlcli.commands.models import load_weights
 from dlcli.commands.session import recorded
-from dlcli.commands.signals import catching_signals
+from dlcli.commands.signals import StopFlag, catching_signals
+from dlcli.commands.start import (
+    Network,
+    Start,
+    decoded_for,
+    find_start,
+    network_for,
+    refuse_unreadable,
+    sides_for,
+    with_whole_path,
+)
+from dlcli.commands.strategy import layout_of, prepare_finetuning
 from dlcli.commands.train import announce
-from dlcli.commands.training import Job, load_bundle, prepare
+from dlcli.commands.training import Job
 from dlcli.config.schema import FinetuneSettings, Invocation
-from dlcli.contracts import DataSpec
-from dlcli.engine.device import choose_device
+from dlcli.contracts import DataBundle, Predictions
+from dlcli.engine.cost import measure_cost
+from dlcli.engine.device import choose_device, memory_errors, place
 from dlcli.engine.state import Progress
 from dlcli.errors import UsageError
-from dlcli.models.heads import head_name
-from dlcli.randomness import borrowed_rng, seed_step
+from dlcli.models.sizes import takes
 from dlcli.runs.record import Result
+
+# Seconds that small images may take by the estimate before they are made smaller still.
+PATIENCE = 150.0
+PATIENCE_ON_A_GPU = 25.0
 
 
 @dataclass(frozen=True)
@@ -30,81 +53,120 @@ class FinetuneJob:
     """A fit that starts from a trained model.
 
     Args:
+        settings: with the input size that was chosen.
         head: name of the replaced layer, or None where the classes are the same.
     """
 
     job: Job
-    loaded: Loaded
+    start: Start
     head: str | None
+    settings: FinetuneSettings
 
 
 def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | None:
     """Adapts a trained network to other data; returns the result, or None for ``--dry-run``."""
+    if settings.compare is not None:
+        return learning_curve(settings, invocation)
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
     # As in train: until there is a step to save, a signal ends the process at once.
-    prepared = finetune_job(settings, device, talk)
-    job = prepared.job
+    prepared = finetune_job(settings, device, talk, asked=invocation.overrides)
+    job, settings = prepared.job, prepared.settings
     with catching_signals() as flag:
-        classes = len(job.bundle.spec.classes)
-        talk.line(
-            f"head '{prepared.head}' replaced by one for {classes} classes; every layer is trained"
-            if prepared.head
-            else "same classes: the head is kept; every layer is trained"
-        )
         if invocation.dry_run:
             dry_run(settings, job, talk)
             return None
+        name = settings.backbone.replace("/", "-") if settings.backbone is not None else job.bundle.spec.name
         with recorded(
             settings,
             invocation,
-            name=job.bundle.spec.name,
-            parent=prepared.loaded.reference,
+            name=name,
+            parent=prepared.start.reference,
             device=device,
             fast_dev_run=settings.fast_dev_run,
         ) as run:
+            run.describe(**describe(prepared))
             announce(run, job, talk)
             if settings.lr_find:
                 find_rate(run, job, talk=talk, flag=flag)
-            return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag)
+            compare = comparison(settings, job, talk=talk, flag=flag)
+            return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag, compare=compare)
 
 
-def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk) -> FinetuneJob:
-    """Returns the fit: the parent's network and preprocessing, a fresh head where the classes differ."""
-    bundle = load_bundle(settings)
-    loaded = load_model(settings.run, which=settings.checkpoint, device=torch.device("cpu"), talk=talk)
-    parent, spec = loaded.checkpoint, bundle.spec
-    _refuse_other_kind(parent.spec, spec, loaded.reference)
-    refuse_mixed_parts(settings.data, loaded.data, reference=loaded.reference)
-    same = parent.spec.classes == spec.classes and parent.spec.name == spec.name
-    node = dict(parent.node) if same else {**parent.node, **({"outputs": None} if "outputs" in parent.node else {})}
-    with borrowed_rng():
-        seed_step(settings.seed, "head", 0)
-        model = assemble(node, spec, parent.preprocessing, source=loaded.reference)
-    try:
-        head = None if same else f"net.{head_name(model.net)}"
-    except ValueError as error:
-        raise UsageError(f"{loaded.reference}: {error}", hint="a model whose last layer is torch.nn.Linear") from error
-    own = model.state_dict()
-    weights = {
-        name: own[name] if head is not None and name.startswith(f"{head}.") else tensor for name, tensor in parent.weights.items()
-    }
-    load_weights(model, weights, source=loaded.reference)
-    return FinetuneJob(prepare(settings, model, bundle, node=node, device=device, talk=talk), loaded, head)
+def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *, asked: tuple[str, ...] = ()) -> FinetuneJob:
+    """Returns the fit: the start's network and preprocessing, and a fresh head where the classes differ.
 
-
-def _refuse_other_kind(before: DataSpec, now: DataSpec, reference: str) -> None:
-    if before.kind != now.kind:
-        raise UsageError(f"{reference} was trained on {before.kind}s, {now.name} holds {now.kind}s", hint="dl list data")
-    if before.kind == "table":
-        own, theirs = ({column.name: column.categories for column in spec.columns} for spec in (now, before))
-        differing = [name for name in {**theirs, **own} if theirs.get(name) != own.get(name)]
-        if differing or list(own) != list(theirs):
-            where = f"'{differing[0]}' differs" if differing else "they are in another order"
-            reason = f"{reference} knows other columns or categories than {now.name}: {where}"
-            raise UsageError(reason, hint="the same columns with the same categories, or dl train")
-    if before.kind == "image" and now.shape[0] not in {1, before.shape[0]}:
+    Args:
+        asked: overrides that somebody typed; sizes that they name are not chosen here.
+    """
+    chosen = next((text for text in asked if text.startswith("strategy")), None)
+    if settings.is_random and chosen is not None:
         raise UsageError(
-            f"{reference} was trained on images with {before.shape[0]} channel(s), {now.name} has {now.shape[0]}",
-            hint="a model trained on colour images",
+            f"{chosen}: random weights know nothing that a strategy could keep", hint="leave it out, or --weights imagenet"
         )
+    settings = with_whole_path(settings)
+    start = find_start(settings, talk)
+    settings = decoded_for(start, settings, asked)
+    bundle = load_bundle(settings)
+    waits = any(text.startswith("trainer.patience=") for text in asked)
+    if bundle.val is None and not waits:  # nothing to wait for, and nobody asked for it
+        settings = replace(settings, trainer=replace(settings.trainer, patience=None))
+    network, settings = _network(start, bundle, settings, device, talk)
+    load_weights(network.model, start.weights(network.model, network.head), source=start.name)
+    replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
+    talk.line(replaced if network.head else "same classes: the head is kept")
+    talk.line(_trained(network.model, settings))
+    job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk)
+    return FinetuneJob(job, start, network.head, settings)
+
+
+def comparison(
+    settings: FinetuneSettings, job: Job, *, talk: Talk, flag: StopFlag
+) -> Callable[[Predictions], Verdict | None] | None:
+    """Returns what answers whether pretraining helped, or None where that is not asked."""
+    if not settings.has_baseline:
+        return None
+    return partial(against_from_scratch, settings, job, talk=talk, flag=flag)
+
+
+def describe(prepared: FinetuneJob) -> dict[str, Any]:
+    """Returns what ``run.json`` says of the weights, of what was replaced and of what is trained."""
+    trained = _trained(prepared.job.model, prepared.settings)
+    return {"start": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
+
+
+def _trained(model: Classifier, settings: FinetuneSettings) -> str:
+    return "trained: all layers, from random weights" if settings.is_random else layout_of(model, settings.strategy).words()
+
+
+def _network(
+    start: Start, bundle: DataBundle, settings: FinetuneSettings, device: torch.device, talk: Talk
+) -> tuple[Network, FinetuneSettings]:
+    """The network at the size that was asked for or chosen, with a line that says how long it will take."""
+    if start.spec is not None:
+        return network_for(start, bundle.spec, settings), settings
+    refuse_unreadable(start, bundle.spec)
+    limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
+    sides = [settings.size] if settings.size is not None else sides_for(start, bundle.spec)
+    side = sides[0]
+    network = network_for(start, bundle.spec, settings, side=side)
+    found = _estimate(network, settings, bundle, device)
+    for smaller in sides[1:]:
+        if found.seconds <= limit or not takes(network.model.net, (start.preprocessing.shape[0], smaller, smaller)):
+            break
+        talk.line(f"at {side} px {found.words()}, more than {limit:.0f} s: taking {smaller} px; --size {side} keeps it")
+        side = smaller
+        network = network_for(start, bundle.spec, settings, side=side)
+        found = _estimate(network, settings, bundle, device)
+    talk.line(f"images are seen at {side} x {side} px · estimate: {found.words()}")
+    return network, replace(settings, size=side)
+
+
+def _estimate(network: Network, settings: FinetuneSettings, bundle: DataBundle, device: torch.device) -> Estimate:
+    place(network.model, device)
+    batch = settings.trainer.batch_size
+    with memory_errors(f"training with batches of {batch}", f"trainer.batch_size={max(1, batch // 4)}, or a smaller size=…"):
+        cost = measure_cost(
+            network.model, bundle.train.to(device), batch_size=batch, precision=settings.trainer.precision, device=device
+        )
+    return estimate(cost, settings, bundle)

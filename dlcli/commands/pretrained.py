@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dlcli.contracts import DataSpec
 from dlcli.data.fetchable import readable
 from dlcli.engine.device import place
 from dlcli.errors import ConfigError, Interrupted, Terminated, UsageError
+from dlcli.models.foreign_weights import with_counts
 from dlcli.models.pretrained import PREFIX, Pretrained, describe
 from dlcli.models.weight_files import as_safetensors, tensors_of
 from dlcli.runs.weights import bring, find_published, keep, kept_folder, published_bytes, read_kept
@@ -24,7 +26,7 @@ _EPSILON = {"linf": 4 / 255, "l2": 3.0}
 
 
 def load_pretrained(reference: str, *, device: torch.device, talk: Talk) -> Loaded:
-    """Returns the network that ``pretrained:NAME`` names, with its published weights and never with others.
+    """Returns the network that ``pretrained:NAME[@SET]`` names, with its published weights and never with others.
 
     Its spec is ImageNet's: images whose shorter side is what its preprocessing makes of any size, and its own class names.
 
@@ -33,7 +35,7 @@ def load_pretrained(reference: str, *, device: torch.device, talk: Talk) -> Load
         DataError: what is here under their name is something else.
     """
     published = describe(reference.removeprefix(PREFIX))
-    weights = published.own_weights(published_weights(published, talk))
+    tensors = published_weights(published, talk)
     preprocessing = published.preprocessing
     side = preprocessing.resize or preprocessing.shape[1]
     spec = DataSpec(
@@ -48,12 +50,14 @@ def load_pretrained(reference: str, *, device: torch.device, talk: Talk) -> Load
         model = assemble(published.node, spec, preprocessing)
     except ConfigError as error:
         raise UsageError(f"{reference}: {error.message}", hint=error.hint) from error
+    weights = with_counts(published.own_weights(tensors), model.state_dict())
     load_weights(model, weights, source=published.reference)
     placed = place(model, device)
     assert isinstance(placed, Classifier)
     checkpoint = Checkpoint(model=weights, spec=spec, preprocessing=preprocessing, node=published.node, progress={})
     talk.line(f"model: {published.reference} · {len(published.classes)} classes · {published.file}")
-    return Loaded(placed.eval(), checkpoint, published.reference, published.reference.replace(":", "-").replace("/", "-"), {})
+    # A run on it is called so, and @ is no letter of a run's name.
+    return Loaded(placed.eval(), checkpoint, published.reference, re.sub(r"[:/@]", "-", published.reference), {})
 
 
 def published_weights(published: Pretrained, talk: Talk) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from dlcli.commands.console import Talk
+from dlcli.commands.given_images import given_images
 from dlcli.commands.models import Loaded, data_source, load_model, refuse_other_data
 from dlcli.commands.other_data import other_data, seen_in_training
 from dlcli.commands.session import plain_number
@@ -22,20 +23,33 @@ from dlcli.models.pretrained import PREFIX, describe
 
 @dataclass(frozen=True)
 class Subject:
-    """A trained model and the examples to use it on, both on the device."""
+    """A trained model and the examples to use it on, both on the device.
+
+    Args:
+        labelled: the targets are known; else they are the model's own predictions.
+    """
 
     loaded: Loaded
     split: Split
     device: torch.device
+    labelled: bool = True
 
 
-def load_subject(settings: UseSettings, talk: Talk, *, other: Mapping[str, Any] | None = None) -> Subject:
+def load_subject(
+    settings: UseSettings, talk: Talk, *, other: Mapping[str, Any] | None = None, images: str | None = None
+) -> Subject:
     """Loads the model that is asked for and a split of its own data, or of others. Raises UsageError, DataError, StorageError.
 
     Args:
         other: the node of other data with the model's classes; None for its own.
+        images: a file or folder of images without labels, in place of either.
     """
     device = choose_device(settings.device)
+    if images is not None:
+        loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
+        own = given_images(images, loaded, limit=settings.limit, batch_size=settings.batch_size, talk=talk)
+        talk.line(f"{describe_device(device)} · {plain_number(len(own))} images")
+        return Subject(loaded, own.to(device), device, labelled=False)
     if other is None and (settings.run or "").startswith(PREFIX):
         raise _without_data(describe(str(settings.run).removeprefix(PREFIX)).reference)
     loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
@@ -75,4 +89,4 @@ def _own_split(loaded: Loaded, settings: UseSettings) -> Split:
 
 
 def _without_data(reference: str) -> UsageError:
-    return UsageError(f"{reference} brings no data of its own", hint=f"dl evaluate --run {reference} --data DIR, or dl predict")
+    return UsageError(f"{reference} brings no data of its own", hint="--images FILE or DIR; dl evaluate has --data DIR")

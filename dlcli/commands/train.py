@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,22 @@ import torch
 
 from dlcli.checkpoint import Checkpoint
 from dlcli.classifier import Classifier, Preprocessing
+from dlcli.commands.bundle import load_bundle
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import after_folds, as_the_folds_chose, cross_validate, on_all_rows, resumed_folds
 from dlcli.commands.dry_run import dry_run
+from dlcli.commands.from_scratch import Verdict
 from dlcli.commands.lr_find import PICTURE, find_rate
 from dlcli.commands.models import Loaded, assemble, load_model, load_weights, newest_good, refuse_mixed_parts, refuse_other_data
 from dlcli.commands.session import failing, plain_number, print_result, recorded
-from dlcli.commands.signals import catching_signals
+from dlcli.commands.signals import StopFlag, catching_signals
+from dlcli.commands.strategy import prepare_finetuning
 from dlcli.commands.study import run_study
-from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore
+from dlcli.commands.training import Job, metrics_size, prepare, restore
 from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
-from dlcli.contracts import DataBundle
+from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.device import choose_device, describe_device
 from dlcli.engine.state import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
@@ -97,6 +100,13 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     with catching_signals() as flag:
         run = Run.reopen(info.path)
         with failing(run):
+            if isinstance(settings, FinetuneSettings) and settings.compare is not None:
+                from dlcli.commands.learning_curve import resume_learning_curve
+
+                if settings.published is None:
+                    settings = replace(settings, run=_parent(settings.run, run))
+                warn_of_differences(run, device, talk)
+                return resume_learning_curve(settings, run, replace(invocation, verb=verb), talk, flag)
             found = newest_good(info.path, talk)
             checkpoint, source = (None, "") if found is None else (found[0], f"{info.path}/checkpoints/{found[1]}")
             estimate = None
@@ -115,7 +125,8 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
             if settings.lr_find and checkpoint is None and not (run.path / PICTURE).is_file():
                 find_rate(run, job, talk=talk, flag=flag)
             own = replace(invocation, verb=verb)
-            return fit_and_conclude(run, job, progress, invocation=own, talk=talk, flag=flag, estimate=estimate)
+            compare = _comparison(settings, job, talk, flag)
+            return fit_and_conclude(run, job, progress, invocation=own, talk=talk, flag=flag, estimate=estimate, compare=compare)
 
 
 def announce(run: Run, job: Job, talk: Talk) -> None:
@@ -182,16 +193,29 @@ def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None,
         bundle = load_bundle(settings)
         refuse_other_data(bundle, checkpoint, source=str(run.path))
         model = assemble(checkpoint.node, bundle.spec, checkpoint.preprocessing, source=str(run.path))
+        if isinstance(settings, FinetuneSettings):
+            # Features of a head that is trained alone are those of the body in the checkpoint.
+            load_weights(model, checkpoint.model, source=str(run.path))
+            return prepare_finetuning(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
         return prepare(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
     if isinstance(settings, FinetuneSettings):
         from dlcli.commands.finetune import finetune_job
 
-        return finetune_job(replace(settings, run=_parent(settings.run, run)), device, talk).job
+        own = settings if settings.published is not None else replace(settings, run=_parent(settings.run, run))
+        return finetune_job(own, device, talk).job
     assert isinstance(settings, TrainSettings)
     start = None
     if settings.start_from is not None:
         start = load_model(_parent(settings.start_from, run), which="best", device=device, talk=talk)
     return _job(settings, start, device, talk)
+
+
+def _comparison(settings: FitSettings, job: Job, talk: Talk, flag: StopFlag) -> Callable[[Predictions], Verdict | None] | None:
+    if not isinstance(settings, FinetuneSettings):
+        return None
+    from dlcli.commands.finetune import comparison
+
+    return comparison(settings, job, talk=talk, flag=flag)
 
 
 def _parent(reference: str | None, run: Run) -> str:

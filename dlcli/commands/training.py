@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -19,9 +19,7 @@ from dlcli.commands.signals import StopFlag
 from dlcli.commands.watching import log_watched
 from dlcli.config.build import build
 from dlcli.config.schema import SPLITS, FitSettings
-from dlcli.contracts import DataBundle, DataSource, Objective, Predictions, Split
-from dlcli.data.digest import digest_of
-from dlcli.data.memory import stratified_subset
+from dlcli.contracts import DataBundle, Objective, Predictions
 from dlcli.engine.device import check_precision, memory_errors, place
 from dlcli.engine.fit import fit
 from dlcli.engine.reports import EpochReport, NonFiniteError, SaveDue, StepReport
@@ -32,10 +30,8 @@ from dlcli.losses.supervised import Supervised
 from dlcli.metrics.accuracy import accuracy
 from dlcli.metrics.calibration import negative_log_likelihood
 from dlcli.optim.averaging import WeightAverage
-from dlcli.optim.groups import parameter_groups
+from dlcli.optim.groups import apply_rates, parameter_groups
 from dlcli.runs.run import Run
-
-FAST_STEPS = 2
 
 
 @dataclass(frozen=True)
@@ -45,6 +41,7 @@ class Job:
     Args:
         calibration: what is known of the model's probabilities before it is trained, from cross-validation.
         held_out: val holds examples that are not trained on.
+        begin: what is done before the first step, and not again by a fit that goes on.
     """
 
     parts: Parts
@@ -53,6 +50,7 @@ class Job:
     node: Mapping[str, Any]
     calibration: Mapping[str, float] = field(default_factory=dict)
     held_out: bool = True
+    begin: Callable[[Talk, StopFlag], None] | None = None
 
     @property
     def model(self) -> Classifier:
@@ -64,57 +62,26 @@ class Job:
         return self.plan.epochs * self.plan.steps_per_epoch(len(self.parts.train))
 
 
-def load_bundle(settings: FitSettings) -> DataBundle:
-    """Reads the data and cuts it as ``limit_train``, ``overfit`` and ``fast_dev_run`` say."""
-    source = build("data", settings.data, workers=settings.workers)
-    assert isinstance(source, DataSource)
-    bundle = source.load()
-    digest = digest_of(bundle)
-    train, val, test = bundle.train, bundle.val, bundle.test
-    count = settings.limit_train
-    if count is not None:
-        size = max(1, round(count * len(train))) if isinstance(count, float) else count
-        if size > len(train):
-            raise UsageError(
-                f"limit_train={size}: {bundle.spec.name} has {len(train)} training examples", hint=f"limit_train={len(train)}"
-            )
-        train = train.select(stratified_subset(train.targets, size, seed=settings.seed))
-    if settings.overfit is not None:
-        size = settings.overfit
-        if size > len(train):
-            raise UsageError(f"overfit={size}: there are {len(train)} training examples", hint=f"--overfit {len(train)}")
-        train = val = train.select(stratified_subset(train.targets, size, seed=settings.seed))
-    if settings.fast_dev_run:
-        few = FAST_STEPS * settings.trainer.batch_size * settings.trainer.accumulate
-        train = _some(train, few)
-        val, test = (part and _some(part, 256) for part in (val, test))
-    return replace(bundle, train=train, val=val, test=test, digest=digest)
-
-
 def prepare(
-    settings: FitSettings, model: Classifier, bundle: DataBundle, *, node: Mapping[str, Any], device: torch.device, talk: Talk
+    settings: FitSettings,
+    model: Classifier,
+    bundle: DataBundle,
+    *,
+    node: Mapping[str, Any],
+    device: torch.device,
+    talk: Talk,
+    rates: Mapping[str, float] | None = None,
 ) -> Job:
-    """Returns a fit of ``model`` on ``bundle``. Raises ConfigError, UsageError."""
+    """Returns a fit of ``model`` on ``bundle``.
+
+    Args:
+        rates: parameter name → its share of the learning rate; see :func:`~dlcli.optim.groups.parameter_groups`.
+
+    Raises:
+        ConfigError, UsageError: settings that do not go together, or not with these data.
+    """
+    plan = _plan_for(settings, model, bundle, device=device, talk=talk)
     trainer = settings.trainer
-    warning = check_precision(trainer.precision, device)
-    if warning:
-        talk.warn(warning)
-    names = {field.name for field in fields(Plan)} - {"seed"}
-    plan = Plan(seed=settings.seed, **{name: getattr(trainer, name) for name in names})
-    if settings.fast_dev_run:
-        plan = replace(plan, epochs=1, save_every=None, log_every=1)
-    if plan.accumulate > 1 and settings.loss.get("class_weights", "none") != "none":
-        # A weighted mean divides by each pass's own weights, so the passes do not add up to the mean of the whole batch.
-        reason = f"trainer.accumulate={plan.accumulate} with loss.class_weights would not be the loss of the whole batch"
-        raise UsageError(reason, hint="trainer.accumulate=1, or loss.class_weights=none")
-    if bundle.val is None:
-        if plan.patience is not None:
-            reason = f"trainer.patience={plan.patience}: {bundle.spec.name} has no validation data to wait for"
-            raise UsageError(reason, hint="trainer.patience=null")
-        plan = replace(plan, monitor="last")
-    alone = plan.batch_size == 1 or len(bundle.train) == 1
-    if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
-        raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
     held_out = bundle.val is not None and settings.overfit is None
     placed = {name: part and part.to(device) for name in SPLITS for part in [getattr(bundle, name)]}
     bundle = replace(bundle, **placed)
@@ -122,9 +89,8 @@ def prepare(
     counts = torch.bincount(bundle.train.targets.cpu(), minlength=len(bundle.spec.classes))
     loss = build("loss", settings.loss, spec=bundle.spec, class_counts=counts, reduction="mean").to(device)
     steps = plan.epochs * plan.steps_per_epoch(len(bundle.train))
-    optimizer = build("optimizer", settings.optimizer, params=parameter_groups(model))
-    for group in optimizer.param_groups:
-        group["initial_lr"] = float(group["lr"])
+    optimizer = build("optimizer", settings.optimizer, params=parameter_groups(model, rates))
+    apply_rates(optimizer.param_groups)
     adversary: Mapping[str, Any] | None = getattr(settings, "adversary", None)
     objective: Objective = Supervised(loss) if adversary is None else build("adversary", adversary, loss=loss)
     parts = Parts(
@@ -144,6 +110,36 @@ def prepare(
     return Job(parts, plan, bundle, node, held_out=held_out)
 
 
+def plan_of(settings: FitSettings) -> Plan:
+    """Returns what the settings say of the loop."""
+    names = {field.name for field in fields(Plan)} - {"seed", "score_start"}
+    return Plan(seed=settings.seed, **{name: getattr(settings.trainer, name) for name in names})
+
+
+def _plan_for(settings: FitSettings, model: Classifier, bundle: DataBundle, *, device: torch.device, talk: Talk) -> Plan:
+    """The plan of a fit. Raises UsageError where settings do not go together, or not with these data."""
+    trainer = settings.trainer
+    warning = check_precision(trainer.precision, device)
+    if warning:
+        talk.warn(warning)
+    plan = plan_of(settings)
+    if settings.fast_dev_run:
+        plan = replace(plan, epochs=1, save_every=None, log_every=1)
+    if plan.accumulate > 1 and settings.loss.get("class_weights", "none") != "none":
+        # A weighted mean divides by each pass's own weights, so the passes do not add up to the mean of the whole batch.
+        reason = f"trainer.accumulate={plan.accumulate} with loss.class_weights would not be the loss of the whole batch"
+        raise UsageError(reason, hint="trainer.accumulate=1, or loss.class_weights=none")
+    if bundle.val is None:
+        if plan.patience is not None:
+            reason = f"trainer.patience={plan.patience}: {bundle.spec.name} has no validation data to wait for"
+            raise UsageError(reason, hint="trainer.patience=null")
+        plan = replace(plan, monitor="last")
+    alone = plan.batch_size == 1 or len(bundle.train) == 1
+    if alone and any(isinstance(module, nn.BatchNorm1d) for module in model.modules()):
+        raise UsageError("BatchNorm cannot train on one example at a time", hint="--batch-size 2 or more, or model.norm=none")
+    return plan
+
+
 def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFlag) -> float:
     """Runs the loop to its end, writing metrics and checkpoints; returns the seconds it took.
 
@@ -153,6 +149,9 @@ def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFla
     """
     started, first = time.perf_counter(), progress.step
     saved: dict[str, Any] | None = None
+    if job.begin is not None and first == 0 and progress.best_step is None:
+        job.begin(talk, flag)
+        flag.check()
     batch = job.plan.batch_size * job.plan.accumulate
     advice = f"trainer.batch_size={max(1, batch // 4)}" + (" trainer.accumulate=4" if batch >= 4 else "")
     what = f"training with batches of {job.plan.batch_size} {job.bundle.spec.name} examples ({job.plan.precision})"
@@ -243,6 +242,9 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
         # The loss of the whole epoch has a name of its own beside the windows of StepReport.
         run.log({**line, "split": split, "name": f"epoch_{name}" if key == "train/loss" else name, "value": value, **clock})
     values = report.metrics
+    if report.epoch < 0:
+        talk.line(f"before the first step · {_validation(values)}kept where no epoch is better")
+        return
     talk.line(
         f"epoch {report.epoch + 1}/{job.plan.epochs} · "
         f"train loss {values['train/loss']:.4f} accuracy {100 * values['train/accuracy']:.2f} % · "
@@ -259,8 +261,3 @@ def _validation(values: Mapping[str, float]) -> str:
 
 def _score(predictions: Predictions) -> dict[str, float]:
     return {"val/loss": negative_log_likelihood(predictions).value, "val/accuracy": accuracy(predictions).value}
-
-
-def _some(split: Split, count: int) -> Split:
-    """A few examples with the class shares of the whole: data may be stored class by class."""
-    return split.select(stratified_subset(split.targets.cpu(), min(count, len(split)), seed=0))

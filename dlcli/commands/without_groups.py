@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 
 from dlcli.classifier import Preprocessing
 from dlcli.commands.baselines import select
+from dlcli.commands.best_epoch import fit_and_keep_best
+from dlcli.commands.bundle import load_bundle
 from dlcli.commands.console import Talk
-from dlcli.commands.crossval import fit_and_keep_best
 from dlcli.commands.models import assemble
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.subject import Subject
-from dlcli.commands.training import load_bundle, prepare
+from dlcli.commands.training import prepare
 from dlcli.config.schema import EvaluateSettings, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
 from dlcli.contracts import Metric, Predictions, Split

@@ -23,6 +23,7 @@ LISTED = {
     "experiments": ("experiment",),
     "optimizers": ("optimizer",),
     "schedulers": ("scheduler",),
+    "strategies": ("strategy",),
     "losses": ("loss",),
     "attacks": ("attack",),
     "explainers": ("explainer",),

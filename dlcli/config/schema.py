@@ -9,49 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from dlcli.config.label_counts import label_counts, refuse_beside_a_comparison
+from dlcli.config.nested import StrategySettings, TrainerSettings, at_least
 from dlcli.config.values import mistakes_in
 from dlcli.errors import ConfigError
 
 Node = dict[str, Any]
 WORKERS_PER_CORE = 8
 SPLITS = ("train", "val", "test")
-
-
-def _at_least(value: float | None, low: float, key: str) -> None:
-    if value is not None and value < low:
-        raise ValueError(f"{key}={value}: expected {low} or more")
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainerSettings:
-    """How long and how the training loop runs; ``configs/trainer/default.yaml`` describes each key."""
-
-    epochs: int
-    batch_size: int
-    eval_batch_size: int
-    accumulate: int
-    precision: Literal["fp32", "bf16", "fp16"]
-    compile: bool
-    ema: float | None
-    clip_norm: float | None
-    patience: int | None
-    max_time: float | None
-    save_every: int | None
-    log_every: int
-    monitor: Literal["val/accuracy", "val/loss", "last"]
-    watch: bool = False
-
-    def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size", "eval_batch_size", "accumulate", "patience", "save_every", "log_every"):
-            _at_least(getattr(self, key), 1, f"trainer.{key}")
-        for key in ("clip_norm", "max_time"):
-            value = getattr(self, key)
-            if value is not None and value <= 0:
-                raise ValueError(f"trainer.{key}={value}: expected more than 0")
-        if self.ema is not None and not 0 < self.ema < 1:
-            raise ValueError(f"trainer.ema={self.ema}: expected a decay between 0 and 1, such as 0.99, or null")
-        if self.monitor == "last" and self.patience is not None:
-            raise ValueError("trainer.patience needs something to wait for: trainer.monitor=val/accuracy or val/loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +29,8 @@ class Settings:
     workers: int
 
     def __post_init__(self) -> None:
-        _at_least(self.seed, 0, "seed")
-        _at_least(self.workers, 0, "workers")
+        at_least(self.seed, 0, "seed")
+        at_least(self.workers, 0, "workers")
         cores = os.cpu_count() or 1
         if self.workers > WORKERS_PER_CORE * cores:
             most = WORKERS_PER_CORE * cores
@@ -89,12 +54,12 @@ class FitSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self.overfit, 1, "overfit")
+        at_least(self.overfit, 1, "overfit")
         limit = self.limit_train
         if isinstance(limit, float) and not 0 < limit <= 1:
             raise ValueError(f"limit_train={limit}: a number with a point is a fraction in (0, 1]; a count has none")
         if isinstance(limit, int):
-            _at_least(limit, 1, "limit_train")
+            at_least(limit, 1, "limit_train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,10 +96,55 @@ class TrainSettings(FitSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneSettings(FitSettings):
-    """The root of ``dl finetune``."""
+    """The root of ``dl finetune``: of a model that ``run`` names, or of a ``backbone`` with published weights."""
 
     run: str | None
     checkpoint: str
+    backbone: str | None
+    weights: str
+    size: int | None
+    labels: int | None
+    limit_test: int | None
+    baseline: bool
+    compare: str | int | list[int] | None
+    compare_seeds: int
+    strategy: StrategySettings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("labels", "limit_test", "size"):
+            at_least(getattr(self, key), 1, key)
+        at_least(self.compare_seeds, 2, "compare_seeds")
+        if self.backbone is not None and self.run is not None:
+            raise ValueError(f"run={self.run} and backbone={self.backbone} exclude each other: a network starts from one of them")
+        if self.published is None:
+            for key, default in (("weights", "imagenet"), ("size", None)):
+                if getattr(self, key) != default:
+                    raise ValueError(f"{key}={getattr(self, key)} belongs to a backbone: --backbone resnet18")
+        if self.label_counts is not None:
+            refuse_beside_a_comparison(self)
+
+    @property
+    def label_counts(self) -> tuple[int, ...] | None:
+        """Labels per class to compare at, rising; None without a comparison. Raises ValueError."""
+        return None if self.compare is None else label_counts(self.compare)
+
+    @property
+    def published(self) -> str | None:
+        """The network with published weights that finetuning starts from; None where it starts from a model of ours."""
+        if self.backbone is not None:
+            return self.backbone
+        return self.run.removeprefix("pretrained:") if (self.run or "").startswith("pretrained:") else None  # type: ignore[union-attr]
+
+    @property
+    def has_baseline(self) -> bool:
+        """Whether a network from scratch is trained beside it: of a backbone, unless that starts from random weights itself."""
+        return self.baseline and self.published is not None and not self.is_random and not self.fast_dev_run
+
+    @property
+    def is_random(self) -> bool:
+        """Whether a backbone starts from random weights, because somebody wants it so."""
+        return self.published is not None and self.weights.casefold() == "none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +159,8 @@ class UseSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _at_least(self.limit, 1, "limit")
-        _at_least(self.batch_size, 1, "batch_size")
+        at_least(self.limit, 1, "limit")
+        at_least(self.batch_size, 1, "batch_size")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,16 +185,18 @@ class EvaluateSettings(UseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSettings(UseSettings):
-    """The root of ``dl attack``."""
+    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data."""
 
     attack: Node
+    images: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainSettings(UseSettings):
-    """The root of ``dl explain``."""
+    """The root of ``dl explain``; ``images`` names a file or folder in place of the model's own data."""
 
     explainer: Node
+    images: str | None = None
 
 
 ROOTS: Mapping[str, type[Settings]] = {
@@ -223,21 +235,27 @@ class Invocation:
     debug: bool = False
 
 
+_NESTED: Mapping[str, type] = {"trainer": TrainerSettings, "strategy": StrategySettings}
+
+
 def settings_of(verb: str, values: Mapping[str, Any]) -> tuple[Settings | None, list[str]]:
     """Returns the typed settings of a root, or None and one line per mistake."""
     root = ROOTS[verb]
     values = dict(values)
-    trainer: Node | None = values.pop("trainer", None) if "trainer" in _fields(root) else None
-    converted, mistakes = mistakes_in(values, root, prefix="", ignore=frozenset({"trainer"}))
+    nested = {name: owner for name, owner in _NESTED.items() if name in _fields(root)}
+    parts: dict[str, Node | None] = {name: values.pop(name, None) for name in nested}
+    converted, mistakes = mistakes_in(values, root, prefix="", ignore=frozenset(nested))
     for name, entry in _fields(root).items():
         value = converted.get(name)
         if str(entry.type).startswith("Node") and value is not None and not isinstance(value, dict):
             mistakes.append(f"{name}={value}: expected a group entry; dl list shows them")
-    if trainer is not None:
-        trainer_values, more = mistakes_in(trainer, TrainerSettings, prefix="trainer")
+    for name, part in parts.items():
+        if part is None:
+            continue
+        own, more = mistakes_in(part, nested[name], prefix=name)
         mistakes += more
         if not more:
-            converted["trainer"], more = _constructed(TrainerSettings, trainer_values)
+            converted[name], more = _constructed(nested[name], own)
             mistakes += more
     if mistakes:
         return None, mistakes

@@ -41,6 +41,12 @@ def fit(parts: Parts, plan: Plan, progress: Progress, *, stop: Callable[[], int 
         scaler.load_state_dict(progress.loss_scale)
     groups: Iterator[list[Batch]] = iter(())
     groups_of_epoch = -1
+    if plan.score_start and plan.monitor != "last" and parts.val is not None and progress.best_step is None and not progress.step:
+        metrics = _validated(parts, plan, stop)
+        if metrics is not None:
+            progress.best_value, progress.best_step = metrics[plan.monitored], 0
+            yield EpochReport(0, -1, metrics, best=True)
+            yield _save_due(parts, progress, scaler)
     while True:
         if progress.epochs_closed < progress.step // per_epoch:
             report = _close_epoch(parts, plan, progress, stop)
@@ -86,6 +92,8 @@ def _step_batches(split: Split, plan: Plan, epoch: int, first_step: int) -> Iter
 def _train_step(parts: Parts, plan: Plan, progress: Progress, batches: list[Batch], scaler: torch.amp.GradScaler) -> None:
     step = progress.step
     parts.model.train()
+    if parts.thaw is not None:
+        parts.thaw(parts.model, step)
     examples = sum(len(batch.targets) for batch in batches)
     seed = key(plan.seed, "sample")
     loss_sum = torch.zeros((), device=parts.device)
@@ -139,20 +147,13 @@ def _step_report(parts: Parts, progress: Progress, epoch: int) -> StepReport:
 
 def _close_epoch(parts: Parts, plan: Plan, progress: Progress, stop: Callable[[], int | None]) -> EpochReport | None:
     """Validates and compares with the best; None where a signal came in between (the epoch then stays open)."""
-
-    def check() -> None:
-        if stop() is not None:
-            raise _SignalArrivedError
-
     epoch = progress.epochs_closed
     metrics = {"train/loss": progress.loss_sum / progress.seen, "train/accuracy": progress.correct / progress.seen}
     if parts.val is not None:
-        try:
-            with averaged_weights(parts.model, parts.average):
-                predictions = joined(evaluate(parts.model, parts.val, batch_size=plan.eval_batch_size, check=check))
-        except _SignalArrivedError:
+        found = _validated(parts, plan, stop)
+        if found is None:
             return None
-        metrics |= parts.score(predictions)
+        metrics |= found
         if not math.isfinite(metrics["val/loss"]):
             raise NonFiniteError(f"val/loss is not finite after epoch {epoch + 1}", dump={"step": progress.step, "epoch": epoch})
     best = _compare_with_best(progress, plan, metrics)
@@ -161,14 +162,36 @@ def _close_epoch(parts: Parts, plan: Plan, progress: Progress, stop: Callable[[]
     return EpochReport(progress.step, epoch, metrics, best)
 
 
+def _validated(parts: Parts, plan: Plan, stop: Callable[[], int | None]) -> dict[str, float] | None:
+    """The figures on val; None where a signal came in between."""
+    assert parts.val is not None
+
+    def check() -> None:
+        if stop() is not None:
+            raise _SignalArrivedError
+
+    judged = parts.evaluated or parts.model
+    try:
+        with averaged_weights(parts.model, parts.average):
+            return dict(parts.score(joined(evaluate(judged, parts.val, batch_size=plan.eval_batch_size, check=check))))
+    except _SignalArrivedError:
+        return None
+
+
 def _compare_with_best(progress: Progress, plan: Plan, metrics: Mapping[str, float]) -> bool:
     """Returns whether this epoch's weights are the ones to keep, and whether patience has run out is noted."""
     if plan.monitored not in metrics:  # no validation data
         progress.best_step = progress.step
         return True
-    value, before = metrics[plan.monitored], progress.best_value
-    better = before is None or (value < before if plan.monitor == "val/loss" else value > before)
-    progress.epochs_without_better = 0 if better else progress.epochs_without_better + 1
+    value = metrics[plan.monitored]
+
+    def beats(before: float | None) -> bool:
+        return before is None or (value < before if plan.monitor == "val/loss" else value > before)
+
+    better = beats(progress.best_value)
+    # Patience is for the epochs of this fit: what the weights were worth before it is no reason to give up.
+    progress.epochs_without_better = 0 if beats(progress.best_trained) else progress.epochs_without_better + 1
+    progress.best_trained = value if beats(progress.best_trained) else progress.best_trained
     progress.stopped_early = plan.patience is not None and progress.epochs_without_better >= plan.patience
     if better or plan.monitor == "last":
         progress.best_value, progress.best_step = value, progress.step

@@ -24,7 +24,11 @@ class Average(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What stays fixed during a fit; the keys of ``configs/trainer`` describe each field."""
+    """What stays fixed during a fit; the keys of ``configs/trainer`` describe each field.
+
+    Args:
+        score_start: the weights before the first step are compared, too, and kept where no epoch is better: they know something.
+    """
 
     epochs: int
     batch_size: int
@@ -38,6 +42,7 @@ class Plan:
     log_every: int
     monitor: str
     seed: int
+    score_start: bool = False
 
     @property
     def monitored(self) -> str:
@@ -58,6 +63,10 @@ class Parts:
     """The objects that a fit moves: model and data, what is minimised, and how. Without val the last weights are kept.
 
     Args:
+        evaluated: gives the logits of val; None is the model itself. It and ``forward`` may be a part of the model where train
+            and val hold what goes into that part.
+        thaw: called at each step as (model, step), the model in training mode, before anything is computed: says which
+            parameters are trained and which modules stay in evaluation mode. It is a function of the step alone.
         observer: called at each step as (model, augmented inputs, step), gradients made and weights not yet moved; it changes
             nothing. Of several accumulated batches it sees the last one's inputs.
     """
@@ -73,6 +82,8 @@ class Parts:
     score: Callable[[Predictions], Mapping[str, float]]
     device: torch.device
     average: Average | None = None
+    evaluated: nn.Module | None = None
+    thaw: Callable[[nn.Module, int], None] | None = None
     observer: Callable[[nn.Module, Tensor, int], None] | None = None
 
 
@@ -89,6 +100,7 @@ class Progress:
     window_seen: int = 0
     best_value: float | None = None
     best_step: int | None = None
+    best_trained: float | None = None
     epochs_without_better: int = 0
     stopped_early: bool = False
     loss_scale: dict[str, Any] = field(default_factory=dict)

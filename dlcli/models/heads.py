@@ -1,4 +1,4 @@
-"""A network's head: its last linear layer, which gives the logits."""
+"""A network's head: its last linear layer, or the last convolution of a network that has none, which gives the logits."""
 
 from __future__ import annotations
 
@@ -29,10 +29,13 @@ def output_count(spec: DataSpec, outputs: int | None) -> int:
 def head_name(net: nn.Module) -> str:
     """Returns the dotted name of the last ``nn.Linear`` inside ``net``, in the order of registration.
 
+    Where there is none (SqueezeNet) it is that of the last ``nn.Conv2d``.
+
     Raises:
-        ValueError: there is none.
+        ValueError: there is neither.
     """
-    names: list[str] = [name for name, module in net.named_modules() if isinstance(module, nn.Linear) and name]
-    if not names:
-        raise ValueError(f"{type(net).__name__} has no linear layer inside, so no head to find")
-    return names[-1]
+    for kind in (nn.Linear, nn.Conv2d):
+        names: list[str] = [name for name, module in net.named_modules() if isinstance(module, kind) and name]
+        if names:
+            return names[-1]
+    raise ValueError(f"{type(net).__name__} has no linear layer and no convolution inside, so no head to find")

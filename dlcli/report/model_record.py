@@ -13,6 +13,7 @@ _MOST_NAMES = 60
 _MOST_CONFIG = 12_000  # characters
 _PARTS = ("model", "optimizer", "scheduler", "loss", "augment", "adversary", "data")
 _CHOICES = ("epochs", "batch_size", "accumulate", "precision", "ema", "clip_norm", "patience", "monitor")
+_STARTS = {"backbone": "backbone", "its weights": "weights", "replaced head": "replaced", "what was trained": "trained"}
 _CURVES = "Loss, accuracy and learning rate over the steps of training"
 
 
@@ -50,6 +51,8 @@ def training(dossier: Dossier) -> Section:
     trainer = model.config.get("trainer")
     trainer = trainer if isinstance(trainer, Mapping) else {}
     rows += [(name.replace("_", " "), str(trainer[name])) for name in _CHOICES if trainer.get(name) is not None]
+    start = _mapping(model.information.get("start"))
+    rows += [(name, str(start[key])) for name, key in _STARTS.items() if start.get(key)]
     parameters = model.information.get("parameters")
     if parameters is not None:
         rows.insert(0, ("parameters", count(parameters)))

@@ -43,6 +43,7 @@ LABELS: Mapping[str, str] = {
     "accuracy_difference": "difference in accuracy",
     "equalized_odds_difference": "equalized-odds difference",
     "auroc_gap": "gap in area under the ROC curve",
+    "gain": "gain in accuracy over training from scratch",
 }
 _SHARES = ("accuracy", "precision", "recall", "f1", "selected", "rate", "tpr", "fpr", "empty_maps")
 _COUNTS = ("forwards", "backwards", "queries")

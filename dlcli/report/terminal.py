@@ -134,7 +134,9 @@ def _caption(caption: Text | str) -> Text:
     return caption if safe(caption.plain) == caption.plain else Text(safe(caption.plain))
 
 
-def curve(series: Mapping[str, Sequence[tuple[float, float]]], *, width: int, height: int = 10, x_label: str = "") -> Text:
+def curve(
+    series: Mapping[str, Sequence[tuple[float, float]]], *, width: int, height: int = 10, x_label: str = "", log_x: bool = False
+) -> Text:
     """Returns lines of (x, y) points in braille dots, with the range of y on the left, of x below, and a legend.
 
     Non-finite points are left out. Lines differ in colour and in dashes; the legend gives each line's last value.
@@ -144,19 +146,21 @@ def curve(series: Mapping[str, Sequence[tuple[float, float]]], *, width: int, he
         width: columns of the whole picture, labels included.
         height: lines of the plot itself.
         x_label: what x is, such as "epoch".
+        log_x: equal ratios of x, all above 0, are equally far apart.
     """
     lines = {name: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)] for name, points in series.items()}
     flat = [point for points in lines.values() for point in points]
     if not flat:
         return Text("no finite values to draw", style="dim")
     across, up = Range.of([x for x, _ in flat]), Range.of([y for _, y in flat])
+    place = Range.of([math.log(x) for x, _ in flat]) if log_x else across
     middle = up.high - (up.high - up.low) * (4 * (height // 2) + 1.5) / (4 * height - 1)
     ticks = {height // 2: f"{middle:.4g}", height - 1: f"{up.low:.4g}", 0: f"{up.high:.4g}"}
     margin = max(len(tick) for tick in ticks.values())
     canvas = Canvas(max(width - margin - 2, 8), height)
     for number, points in enumerate(lines.values()):
         if points:
-            canvas.draw([(across.scale(x), up.scale(y)) for x, y in points], line=number)
+            canvas.draw([(place.scale(math.log(x) if log_x else x), up.scale(y)) for x, y in points], line=number)
     text = Text(no_wrap=True)
     for row, cells in enumerate(canvas.cells()):
         text.append(f"{ticks.get(row, ''):>{margin}} {'┤' if row in ticks else '│'}", "dim")

@@ -174,7 +174,8 @@ def _model_of(run: RunInfo, *, seen: frozenset[str]) -> RunInfo | str | None:
         raise DataError(f"{run.path} is not a readable run: {run.problem}")
     if run.verb in MODEL_VERBS:
         if not checkpoint_names(run.path):
-            raise UsageError(f"run {run.id} is {run.state} and holds no checkpoint yet", hint="dl runs shows finished runs")
+            kept = "keeps no model" if run.state == "finished" else "holds no checkpoint yet"
+            raise UsageError(f"run {run.id} is {run.state} and {kept}", hint="dl runs shows finished runs")
         return run
     parent = str(run.information.get("parent"))
     if parent == BUILTIN:

@@ -21,6 +21,7 @@ from dlcli.commands.pretrained import load_pretrained, published_weights
 from dlcli.errors import DataError
 from dlcli.models.pretrained import describe
 from dlcli.models.weight_files import as_safetensors
+from dlcli.runs.run import check_name
 
 CPU = torch.device("cpu")
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "photos"
@@ -41,7 +42,7 @@ def squeezenet(tmp_path, monkeypatch):
     path.parent.mkdir(parents=True)
     path.write_bytes(buffer.getvalue())
     for place in (module, fetching):
-        monkeypatch.setattr(place, "describe", lambda name: published)
+        monkeypatch.setattr(place, "describe", lambda name, **_: published)
     return network, path
 
 
@@ -63,6 +64,41 @@ def test_weights_are_kept_so_that_the_file_is_needed_once(squeezenet):
     squeezenet[1].unlink()
     again = published_weights(published, Talk(quiet=True))
     assert all(torch.equal(first[name], again[name]) for name in first)
+
+
+def test_old_files_without_counts_of_batches_are_whole(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    network = models.mnasnet0_5(weights=None).eval()
+    state = {name: tensor for name, tensor in network.state_dict().items() if "num_batches" not in name}
+    published = replace(describe("mnasnet0_5"), file="mnasnet.pth", digest="", url=None)
+    path = tmp_path / "torch" / "hub" / "checkpoints" / published.file
+    path.parent.mkdir(parents=True)
+    torch.save(state, path)
+    monkeypatch.setattr(module, "describe", lambda name, **_: published)
+    loaded = load_pretrained("pretrained:mnasnet0_5", device=CPU, talk=Talk(quiet=True))
+    images = torch.rand(1, 3, 224, 224)
+    with torch.no_grad():
+        transformed = models.MNASNet0_5_Weights.DEFAULT.transforms()(images)
+        torch.testing.assert_close(loaded.model(images), network(transformed), rtol=1e-3, atol=1e-4)
+    assert set(loaded.checkpoint.weights) == set(loaded.model.state_dict())
+
+
+def test_another_set_of_weights_has_its_own_reference_file_and_preprocessing(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    asked = []
+
+    def own_weights(published, talk):
+        asked.append(published.file)
+        return models.mobilenet_v3_large(weights=None).state_dict()
+
+    monkeypatch.setattr(module, "published_weights", own_weights)
+    loaded = load_model("pretrained:mobilenet_v3_large@IMAGENET1K_V1", which="best", device=CPU, talk=Talk(quiet=True))
+    assert asked == [models.MobileNet_V3_Large_Weights.IMAGENET1K_V1.url.rpartition("/")[2]]
+    assert loaded.reference == "pretrained:mobilenet_v3_large@IMAGENET1K_V1"
+    assert loaded.model.preprocessing.resize == 256  # its default set is resized to 232
+    assert check_name(loaded.name) == "pretrained-mobilenet_v3_large-IMAGENET1K_V1"
 
 
 def test_weights_of_another_network_are_refused(squeezenet, monkeypatch):
@@ -94,6 +130,14 @@ def test_a_verb_that_needs_data_says_that_there_are_none(verb, dl):
         (["evaluate", "--run", "pretrained:resnet81"], 2, "did you mean 'resnet18'"),
         (["fetch", "resnet81"], 2, "there is no data set 'resnet81', nor a pretrained network; did you mean 'resnet18'"),
         (["fetch", "pretrained:resnet81"], 2, "there is no model 'pretrained:resnet81'"),
+        (
+            ["fetch", "resnet50@IMAGENET1K_V9"],
+            2,
+            "resnet50 has no weights 'IMAGENET1K_V9'; it has IMAGENET1K_V1 and IMAGENET1K_V2",
+        ),
+        (["fetch", "resnet81@IMAGENET1K_V1"], 2, "nor a pretrained network; did you mean 'resnet18'"),
+        (["fetch", "fcn_resnet50"], 2, "fcn_resnet50 is a network for segmentation, not a classifier"),
+        (["evaluate", "--run", "pretrained:raft_large"], 2, "raft_large is a network for optical flow, not a classifier"),
         (["fetch", "resnet18", "--to", "x"], 2, "--to x is for data sets"),
         (["finetune", "--run", "pretrained:", "--data", "digits"], 2, "there is no model 'pretrained:'"),
     ],

@@ -15,10 +15,11 @@ import torch
 
 from dlcli.checkpoint import Checkpoint, pack, unpack
 from dlcli.classifier import Preprocessing
+from dlcli.commands.bundle import load_bundle
 from dlcli.commands.console import Talk
 from dlcli.commands.models import assemble
 from dlcli.commands.signals import StopFlag
-from dlcli.commands.training import Job, load_bundle, metrics_size, prepare, restore, run_fit, snapshot
+from dlcli.commands.training import Job, metrics_size, prepare, restore, run_fit, snapshot
 from dlcli.config.compose import compose
 from dlcli.config.schema import FitSettings, TrainSettings, checked_settings
 from dlcli.engine.reports import NonFiniteError
@@ -68,32 +69,6 @@ def fitted(run: Run, own: Job, progress: Progress | None = None, flag: StopFlag 
 
 def read(run: Run, name: str) -> Checkpoint:
     return unpack(read_checkpoint(run.path, name), source=name)
-
-
-# Data
-
-
-@pytest.mark.parametrize(("limit", "count"), [("limit_train=50", 50), ("limit_train=0.1", 126), ("limit_train=null", 1257)])
-def test_training_examples_can_be_limited_to_a_count_or_a_share(limit: str, count: int) -> None:
-    bundle = load_bundle(settings(limit))
-    assert len(bundle.train) == count
-    assert len(bundle.val) == len(bundle.test) == 270
-
-
-def test_a_limit_keeps_the_shares_of_the_classes() -> None:
-    counts = load_bundle(settings("limit_train=100")).train.targets.bincount(minlength=10)
-    assert counts.tolist() == [10] * 10
-
-
-def test_more_examples_than_there_are_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="limit_train=9999: digits has 1257 training examples"):
-        load_bundle(settings("limit_train=9999"))
-
-
-def test_overfitting_validates_on_the_very_examples_that_it_trains_on() -> None:
-    bundle = load_bundle(settings("overfit=20"))
-    assert len(bundle.train) == 20
-    assert bundle.val is bundle.train
 
 
 def test_a_fast_attempt_takes_two_steps() -> None:

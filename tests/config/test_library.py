@@ -18,9 +18,13 @@ from dlcli.errors import UsageError
         ("data.root=torchvision/resnet18", ["data.root=torchvision/resnet18"]),
         ("+model=x", ["+model=x"]),
         ("~model", ["~model"]),
+        ("strategy=linear-probe", ["strategy=linear_probe"]),
+        ("strategy=last-2", ["strategy=last_stages", "strategy.last=2"]),
+        ("strategy=full,gradual", ["strategy=full,gradual"]),
+        ("strategy.last=3", ["strategy.last=3"]),
     ],
 )
-def test_a_network_of_a_library_is_its_entry_and_its_name_and_all_else_stays(typed, meant):
+def test_one_word_is_spelled_out_and_all_else_stays(typed, meant):
     assert spelled_out(["seed=1", typed, "model.outputs=2"]) == ["seed=1", *meant, "model.outputs=2"]
 
 

@@ -3,7 +3,8 @@ import dataclasses
 import pytest
 
 from dlcli.config.compose import compose
-from dlcli.config.schema import ROOTS, FitSettings, TrainerSettings, TrainSettings, checked_settings, settings_of
+from dlcli.config.nested import TrainerSettings
+from dlcli.config.schema import ROOTS, FitSettings, TrainSettings, checked_settings, settings_of
 from dlcli.errors import ConfigError
 
 

@@ -437,3 +437,75 @@ def test_without_validation_data_training_runs_to_its_end_and_keeps_the_last_wei
     assert all(report.best for report in epochs)
     assert progress.best_step == progress.step == PLAN.epochs * PLAN.steps_per_epoch(len(own.train))
     assert progress.best_value is None
+
+
+# The start, and what is frozen
+
+
+def scores(values: list[float]) -> Callable[[Predictions], dict[str, float]]:
+    left = iter(values)
+    return lambda _: {"val/loss": 1.0, "val/accuracy": next(left)}
+
+
+def test_a_start_that_no_epoch_beats_is_the_best() -> None:
+    progress = Progress()
+    reports = run(parts(score=scores([0.9, 0.5, 0.6, 0.7])), replace(PLAN, epochs=3, score_start=True), progress)
+    best = [report.epoch for report in reports if isinstance(report, EpochReport) and report.best]
+    assert best == [-1]
+    assert (progress.best_step, progress.best_value) == (0, 0.9)
+    assert saves(reports)[0] == 0
+
+
+def test_an_epoch_that_beats_the_start_takes_its_place() -> None:
+    progress = Progress()
+    run(parts(score=scores([0.6, 0.5, 0.7, 0.6])), replace(PLAN, epochs=3, score_start=True), progress)
+    assert progress.best_value == 0.7
+    assert progress.best_step == 2 * PLAN.steps_per_epoch(22)
+
+
+def test_patience_is_for_the_epochs_and_not_for_a_good_start() -> None:
+    progress = Progress()
+    plan = replace(PLAN, epochs=4, patience=2, score_start=True)
+    run(parts(score=scores([0.9, 0.3, 0.4, 0.5, 0.6])), plan, progress)
+    assert progress.epochs_closed == 4
+    assert progress.best_step == 0
+
+
+def test_the_start_is_judged_once_also_by_a_fit_that_goes_on() -> None:
+    plan, progress = replace(PLAN, epochs=2, score_start=True), Progress()
+    own = parts()
+    for report in fit(own, plan, progress):
+        if isinstance(report, SaveDue):
+            break
+    later, again = restored(kept(own, progress))
+    reports = run(later, plan, again)
+    assert [report.epoch for report in reports if isinstance(report, EpochReport)] == [0, 1]
+
+
+def test_val_can_be_judged_by_a_part_of_the_model_that_train_and_val_are_inputs_of() -> None:
+    own = parts(plain=True)
+    head = own.model[3]
+    features = MemorySplit(torch.rand(10, 5), torch.arange(10) % 3)
+    own = replace(own, train=features, val=features, forward=head, evaluated=head)
+    before = own.model[1].weight.clone()
+    reports = run(own, replace(PLAN, epochs=1))
+    assert torch.equal(own.model[1].weight, before)
+    expected = score(Predictions(head(features.inputs).detach(), features.targets, features.index))
+    (report,) = [report for report in reports if isinstance(report, EpochReport)]
+    assert report.metrics["val/loss"] == pytest.approx(expected["val/loss"], rel=1e-5)
+
+
+def test_what_is_thawed_at_each_step_is_what_moves() -> None:
+    def thaw(model: nn.Module, step: int) -> None:
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name.startswith("3.") or step >= 2)
+
+    own = parts(plain=True, thaw=thaw)
+    before = own.model[1].weight.clone()
+    progress = Progress()
+    for _ in fit(own, PLAN, progress, stop=lambda: 1 if progress.step == 2 else None):
+        pass
+    assert torch.equal(own.model[1].weight, before)
+    for _ in fit(own, PLAN, progress, stop=lambda: 1 if progress.step == 3 else None):
+        pass
+    assert not torch.equal(own.model[1].weight, before)

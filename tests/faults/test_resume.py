@@ -35,13 +35,13 @@ Dl = Callable[..., Any]
 
 
 @contextmanager
-def stopped_at(step: int, *, place: str = "_train_step") -> Iterator[None]:
-    """Sends this process SIGTERM when the engine enters ``place`` at ``step``."""
+def stopped_at(step: int, *, place: str = "_train_step", in_head: bool = False) -> Iterator[None]:
+    """Sends this process SIGTERM when the engine enters ``place`` at ``step`` of the fit, or of its head, which comes first."""
     with pytest.MonkeyPatch.context() as patch:
         function = getattr(engine, place)
 
         def wrapper(parts: Any, plan: Any, progress: Any, *arguments: Any) -> Any:
-            if progress.step == step:
+            if progress.step == step and in_head == (plan.epochs == HEAD_EPOCHS):
                 os.kill(os.getpid(), signal.SIGTERM)
             return function(parts, plan, progress, *arguments)
 
@@ -252,15 +252,16 @@ def parent(dl: Dl) -> Path:
     return newest()
 
 
+HEAD_EPOCHS = 30  # of strategy=head_first
 FINETUNE = ("--quiet", "data=digits", "limit_train=96", "trainer.epochs=2", "trainer.save_every=2")
 
 
-def finetuned(dl: Dl, step: int | None) -> Path:
+def finetuned(dl: Dl, step: int | None, *extra: str) -> Path:
     if step is None:
-        assert dl("finetune", *FINETUNE, "--run", "latest").code == 0
+        assert dl("finetune", *FINETUNE, *(extra or ("--run", "latest"))).code == 0
     else:
         with stopped_at(step):
-            assert dl("finetune", *FINETUNE, "--run", "latest").code == 143
+            assert dl("finetune", *FINETUNE, *(extra or ("--run", "latest"))).code == 143
     return newest()
 
 
@@ -276,5 +277,33 @@ def test_latest_means_on_resuming_what_it_meant_at_the_start(dl: Dl, parent: Pat
     stopped_one = finetuned(dl, 1)
     whole = finetuned(dl, None)  # the newest model by now, and it would be another start
     shutil.rmtree(stopped_one / "checkpoints")
+    assert dl("finetune", "--resume", stopped_one.name, "--quiet").code == 0
+    assert outcome(stopped_one) == outcome(whole)
+
+
+def test_a_run_stopped_while_its_head_is_trained_begins_again(dl: Dl, parent: Path) -> None:
+    with stopped_at(5, in_head=True):
+        assert dl("finetune", *FINETUNE, "--run", parent.name).code == 143
+    stopped_one = newest()
+    assert not checkpoint_names(stopped_one)
+    whole = finetuned(dl, None, "--run", parent.name)
+    assert dl("finetune", "--resume", stopped_one.name, "--quiet").code == 0
+    assert outcome(stopped_one) == outcome(whole)
+
+
+def test_a_run_stopped_at_its_first_step_does_not_train_its_head_again(dl: Dl, parent: Path) -> None:
+    stopped_one = finetuned(dl, 0, "--run", parent.name)
+    whole = finetuned(dl, None, "--run", parent.name)
+    answer = dl("finetune", "--resume", stopped_one.name)
+    assert answer.code == 0
+    assert "head alone" not in answer.err
+    assert outcome(stopped_one) == outcome(whole)
+
+
+@pytest.mark.parametrize("strategy", ["gradual", "linear_probe", "last_stages", "full"])
+@pytest.mark.parametrize("step", [1, 4])
+def test_every_strategy_goes_on_bit_for_bit(dl: Dl, parent: Path, strategy: str, step: int) -> None:
+    stopped_one = finetuned(dl, step, f"strategy={strategy}", "--run", parent.name)
+    whole = finetuned(dl, None, f"strategy={strategy}", "--run", parent.name)
     assert dl("finetune", "--resume", stopped_one.name, "--quiet").code == 0
     assert outcome(stopped_one) == outcome(whole)

@@ -70,3 +70,33 @@ def test_timm_is_asked_for_where_it_is_not_installed(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
     with pytest.raises(UsageError, match="needs timm"):
         describe("timm/resnet18")
+
+
+@pytest.mark.parametrize("default", [None, "imagenet", "DEFAULT", "IMAGENET1K_V2"])
+def test_the_default_set_has_several_names_and_is_one(default):
+    assert describe("resnet50", default) == describe("resnet50")
+
+
+def test_a_set_is_named_behind_the_network_or_apart_from_it():
+    named = describe("resnet50@IMAGENET1K_V1")
+    assert named.reference == "pretrained:resnet50@IMAGENET1K_V1"
+    assert describe("resnet50", "IMAGENET1K_V1") == named
+    assert describe("resnet50@IMAGENET1K_V1", "imagenet") == named
+    assert describe("resnet50@IMAGENET1K_V1", "IMAGENET1K_V1") == named
+    assert describe("resnet50@imagenet").reference == "pretrained:resnet50"
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "said", "hint"),
+    [
+        ("resnet50@IMAGENET1K_V1", "IMAGENET1K_V2", "are two sets of weights", "--backbone resnet50@IMAGENET1K_V2"),
+        ("efficientnet_lite0", "IMAGENET1K_V1", "it has imagenet alone", "--backbone efficientnet_lite0"),
+        ("resnet50@", None, "resnet50 has no weights ''", "--backbone resnet50@IMAGENET1K_V1"),
+        ("resnet81@IMAGENET1K_V1", None, "there is no model '--backbone resnet81'", "--backbone resnet18"),
+        ("fcn_resnet50", None, "fcn_resnet50 is a network for segmentation, not a classifier", "--backbone resnet50"),
+    ],
+)
+def test_what_is_typed_wrong_is_answered_in_the_words_it_was_typed_in(name, weights, said, hint):
+    with pytest.raises(UsageError, match=said) as caught:
+        describe(name, weights, typed="--backbone ")
+    assert caught.value.hint == hint

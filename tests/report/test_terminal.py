@@ -140,6 +140,13 @@ def test_a_falling_curve_starts_high_and_ends_low():
     assert starts[0] < starts[3]
 
 
+def test_equal_ratios_of_x_are_equally_far_apart_where_that_is_asked():
+    plain = curve({"a": [(1, 1.0), (2, 2.0), (3, 0.0)]}, width=40).plain.split("\n")
+    ratios = curve({"a": [(10, 1.0), (100, 2.0), (1000, 0.0)]}, width=40, log_x=True).plain.split("\n")
+    assert ratios[:10] == plain[:10]
+    assert ratios[11].split() == ["10", "1000"]
+
+
 def test_non_finite_points_are_left_out():
     points = [(0, math.nan), (1, 1.0), (2, math.inf), (3, 2.0)]
     assert curve({"loss": points}, width=40).plain == curve({"loss": [(1, 1.0), (3, 2.0)]}, width=40).plain

@@ -1,0 +1,203 @@
+"""What finetuning trains and when: the strategy of the configuration, applied to one network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from dlcli.classifier import Classifier
+from dlcli.commands.best_epoch import fit_and_keep_best
+from dlcli.commands.console import Talk
+from dlcli.commands.from_scratch import prepare_from_scratch
+from dlcli.commands.probe import on_features
+from dlcli.commands.signals import StopFlag
+from dlcli.commands.training import Job, prepare
+from dlcli.config.nested import StrategySettings
+from dlcli.config.schema import FinetuneSettings
+from dlcli.contracts import DataBundle
+from dlcli.engine.evaluate import evaluate, joined
+from dlcli.errors import UsageError
+from dlcli.metrics.accuracy import accuracy
+from dlcli.models.heads import head_name
+from dlcli.models.stages import Stage, stages_of
+from dlcli.optim.thawing import Thawing
+from dlcli.randomness import key
+
+_SEEDS = 2**31
+_NO_AUGMENT = {"_target_": "dlcli.augment.identity.Identity"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The stages of a classifier and what a strategy makes of them.
+
+    Args:
+        stages: nearest to the input first, the head last, with names inside the classifier.
+        first: number of the first stage that is ever trained.
+        strategy: of the configuration.
+    """
+
+    stages: tuple[Stage, ...]
+    first: int
+    strategy: StrategySettings
+
+    @property
+    def head(self) -> str:
+        return self.stages[-1].name
+
+    @property
+    def trains_head_alone(self) -> bool:
+        return self.first == len(self.stages) - 1 > 0
+
+    def rates(self) -> dict[str, float]:
+        """Returns each parameter's share of the learning rate."""
+        last = len(self.stages) - 1
+        own = {number: self.strategy.body_lr * self.strategy.stage_decay ** (last - 1 - number) for number in range(last)}
+        return {name: own.get(number, 1.0) for number, stage in enumerate(self.stages) for name in stage.parameters}
+
+    def thawing(self, steps_per_epoch: int) -> Thawing:
+        """Returns which parameters are trained from which step on."""
+        last, wait = len(self.stages) - 1, steps_per_epoch * (self.strategy.stage_epochs or 0)
+        begins = {
+            name: wait * (last - number)
+            for number, stage in enumerate(self.stages)
+            if number >= self.first
+            for name in stage.parameters
+        }
+        return Thawing(begins=begins, keep_statistics=self.strategy.batch_norm == "frozen")
+
+    def words(self) -> str:
+        """Returns in words what is trained and what is frozen."""
+        names = [stage.name.removeprefix("net.").removeprefix("net.") for stage in self.stages]
+        *body, head = names
+        if self.trains_head_alone:
+            return f"trained: the head '{head}' alone; frozen: all {len(body)} stages before it"
+        which = (
+            f"all {len(body)} stages"
+            if self.first == 0
+            else f"the last {len(body) - self.first}, {', '.join(body[self.first :])},"
+        )
+        said = [f"trained: the head '{head}' and {which} before it"]
+        if self.strategy.body_lr != 1:
+            said.append(f"these at {self.strategy.body_lr:g} of the head's rate")
+        if self.strategy.stage_epochs:
+            said.append(f"one more every {self.strategy.stage_epochs} epoch(s) from the head down")
+        if self.strategy.batch_norm == "frozen":
+            said.append("batch norm's statistics kept")
+        frozen = f"; frozen: {', '.join(body[: self.first])}" if self.first else ""
+        return ", ".join(said) + frozen
+
+
+def layout_of(model: Classifier, strategy: StrategySettings) -> Layout:
+    """Returns the stages of a classifier under a strategy. Raises UsageError where it has no head, or too few stages."""
+    try:
+        found = stages_of(model.net, head_name(model.net))
+    except ValueError as error:
+        raise UsageError(str(error), hint="a network whose last layer is torch.nn.Linear") from error
+    stages = tuple(Stage(f"net.{stage.name}", tuple(f"net.{name}" for name in stage.parameters)) for stage in found)
+    body = len(stages) - 1
+    if strategy.last is not None and strategy.last > body:
+        names = ", ".join(stage.name for stage in found[:-1])
+        raise UsageError(
+            f"strategy.last={strategy.last}: before its head the network has {body} stages: {names}", hint=f"last-{body}"
+        )
+    return Layout(stages, 0 if strategy.last is None else body - strategy.last, strategy)
+
+
+def prepare_finetuning(
+    settings: FinetuneSettings,
+    model: Classifier,
+    bundle: DataBundle,
+    *,
+    node: Mapping[str, Any],
+    device: torch.device,
+    talk: Talk,
+) -> Job:
+    """Returns a fit as the strategy wants it. A head that is trained alone is trained on features that are computed once.
+
+    The start is judged, too: where no epoch is better on val, its weights are kept.
+
+    Random weights know nothing that a strategy could keep: all of them are trained as from scratch.
+
+    Raises:
+        ConfigError, UsageError: settings that do not go together, or not with these data.
+    """
+    if settings.is_random:
+        return prepare_from_scratch(settings, model, bundle, node=node, device=device, talk=talk)
+    layout = layout_of(model, settings.strategy)
+    trained = {name for stage in layout.stages[layout.first :] for name in stage.parameters}
+    _freeze_but(model, trained)
+    job = prepare(settings, model, bundle, node=node, device=device, talk=talk, rates=layout.rates())
+    if layout.trains_head_alone:
+        _refuse_on_features(settings)
+        return on_features(job, layout.head, talk=talk)
+    job = replace(job, plan=replace(job.plan, score_start=True))
+    job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)))
+    epochs = settings.strategy.probe_epochs
+    if not epochs or layout.first == len(layout.stages) - 1:
+        return job
+
+    def train_head(talk: Talk, flag: StopFlag) -> None:
+        _train_head(settings, job, layout.head, 1 if settings.fast_dev_run else epochs, talk=talk, flag=flag)
+
+    return replace(job, begin=train_head)
+
+
+def _freeze_but(model: Classifier, trained: Collection[str]) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in trained)
+
+
+def head_job(
+    settings: FinetuneSettings,
+    model: Classifier,
+    bundle: DataBundle,
+    *,
+    node: Mapping[str, Any],
+    head: str,
+    epochs: int,
+    device: torch.device,
+) -> Job:
+    """Returns the fit of the head alone, to be done on features: fixed in length, without augmentation or averaged weights."""
+    _freeze_but(model, [name for name, _ in model.named_parameters() if name.startswith(f"{head}.")])
+    trainer = replace(settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False)
+    own = replace(settings, trainer=trainer, seed=key(settings.seed, "probe") % _SEEDS, augment=_NO_AUGMENT, fast_dev_run=False)
+    return prepare(own, model, bundle, node=node, device=device, talk=Talk(quiet=True))
+
+
+def _train_head(settings: FinetuneSettings, job: Job, head: str, epochs: int, *, talk: Talk, flag: StopFlag) -> None:
+    """Trains the head alone to start from: a body that moves while its head is random moves the wrong way.
+
+    Kumar et al. 2022, "Fine-tuning can distort pretrained features and underperform out-of-distribution", §3.4 (LP-FT).
+    """
+    started = time.perf_counter()
+    alone = head_job(settings, job.model, job.bundle, node=job.node, head=head, epochs=epochs, device=job.parts.device)
+    try:
+        alone = on_features(alone, head, talk=talk, check=flag.check)
+    except UsageError as error:
+        talk.line(f"{error.message}: it is trained with all that is before it from the first step on")
+        return
+    best = fit_and_keep_best(alone, flag)
+    figure = ""
+    if alone.parts.val is not None and alone.parts.evaluated is not None:
+        own_val = joined(evaluate(alone.parts.evaluated, alone.parts.val, batch_size=settings.trainer.eval_batch_size))
+        figure = f", val accuracy {100 * accuracy(own_val).value:.2f} %"
+    seconds = time.perf_counter() - started
+    talk.line(
+        f"head alone on features computed once: epoch {best} of {epochs}{figure} · {seconds:.1f} s; now the layers before it, too"
+    )
+
+
+def _refuse_on_features(settings: FinetuneSettings) -> None:
+    """Raises UsageError for what needs the whole network where only its head is run."""
+    if settings.augment != _NO_AUGMENT:
+        raise UsageError(
+            "features are computed once, from images as they are: augment has no place", hint="augment=none, or strategy=full"
+        )
+    for key_, on in (("lr_find", settings.lr_find), ("trainer.watch", settings.trainer.watch)):
+        if on:
+            raise UsageError(f"{key_} looks at a whole network, and a linear probe trains its head alone", hint="strategy=full")

@@ -1,0 +1,156 @@
+"""What a strategy makes of one network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dlcli.commands.bundle import load_bundle
+from dlcli.commands.console import Talk
+from dlcli.commands.signals import StopFlag
+from dlcli.commands.start import find_start, network_for
+from dlcli.commands.strategy import layout_of, prepare_finetuning
+from dlcli.commands.training import Job
+from dlcli.config.compose import compose
+from dlcli.config.schema import FinetuneSettings, checked_settings
+from dlcli.engine.fit import fit
+from dlcli.engine.state import Progress
+from dlcli.errors import UsageError
+
+CPU = torch.device("cpu")
+TALK = Talk(quiet=True)
+
+
+def settings(*overrides: str) -> FinetuneSettings:
+    few = ["run=builtin:mnist", "labels=100", "limit_test=50", "trainer.epochs=2", "trainer.log_every=1"]
+    found = checked_settings("finetune", compose("finetune", [*few, *overrides]))
+    assert isinstance(found, FinetuneSettings)
+    return found
+
+
+def job(own: FinetuneSettings) -> Job:
+    bundle = load_bundle(own)
+    network = network_for(find_start(own, TALK), bundle.spec, own)
+    return prepare_finetuning(own, network.model, bundle, node=network.node, device=CPU, talk=TALK)
+
+
+def moved(own: Job, *, steps: int) -> set[str]:
+    """The parameters that ``steps`` steps change."""
+    before = {name: parameter.detach().clone() for name, parameter in own.model.named_parameters()}
+    progress = Progress()
+    for _ in fit(own.parts, own.plan, progress, stop=lambda: 1 if progress.step >= steps else None):
+        pass
+    assert progress.step == steps
+    return {name for name, parameter in own.model.named_parameters() if not torch.equal(parameter, before[name])}
+
+
+def stages(own: FinetuneSettings) -> list[tuple[str, ...]]:
+    return [stage.parameters for stage in layout_of(job(own).model, own.strategy).stages]
+
+
+def test_all_layers_move_with_the_default_and_the_body_at_a_tenth() -> None:
+    own = settings()
+    fitted = job(own)
+    shares = {group["rate"] for group in fitted.parts.optimizer.param_groups}
+    rates = {round(group["initial_lr"] / own.optimizer["lr"], 6) for group in fitted.parts.optimizer.param_groups}
+    assert shares == rates == {1.0, 0.1}
+    assert moved(fitted, steps=1) == {name for name, _ in fitted.model.named_parameters()}
+
+
+def test_the_last_stage_alone_moves_with_the_head() -> None:
+    own = settings("strategy=last_stages")
+    assert moved(job(own), steps=2) == {name for stage in stages(own)[-2:] for name in stage}
+
+
+def test_gradual_unfreezing_wakes_one_stage_more_each_epoch() -> None:
+    own = settings("strategy=gradual", "trainer.epochs=4")
+    found = stages(own)
+    steps = job(own).plan.steps_per_epoch(80)
+    assert moved(job(own), steps=steps) == set(found[-1])
+    assert moved(job(own), steps=steps + 1) == {*found[-1], *found[-2]}
+    assert moved(job(own), steps=2 * steps + 1) == {*found[-1], *found[-2], *found[-3]}
+
+
+def test_each_stage_learns_slower_than_the_one_above_it_where_rates_decay() -> None:
+    own = settings("strategy.stage_decay=0.5", "strategy.body_lr=0.2")
+    rates = layout_of(job(own).model, own.strategy).rates()
+    assert [rates[stage[0]] for stage in reversed(stages(own))][:3] == pytest.approx([1.0, 0.2, 0.1])
+
+
+def test_a_linear_probe_moves_the_head_on_features_and_nothing_else() -> None:
+    own = settings("strategy=linear_probe")
+    fitted = job(own)
+    assert fitted.parts.train.targets.tolist() == fitted.bundle.train.targets.tolist()
+    batch = next(iter(fitted.parts.train.batches(torch.arange(4), 4)))
+    images = next(iter(fitted.bundle.train.batches(torch.arange(4), 4))).inputs
+    assert batch.inputs.ndim == 2
+    with torch.no_grad():
+        assert torch.allclose(fitted.parts.forward(batch.inputs), fitted.model.eval()(images), atol=1e-5)
+    assert moved(fitted, steps=3) == set(stages(own)[-1])
+
+
+def test_batch_norms_statistics_stay_or_move_as_asked() -> None:
+    for choice, stay in (("frozen", True), ("trained", False)):
+        fitted = job(settings("strategy=full", f"strategy.batch_norm={choice}"))
+        before = {name: buffer.clone() for name, buffer in fitted.model.named_buffers() if name.endswith("running_mean")}
+        assert before
+        moved(fitted, steps=2)
+        after = dict(fitted.model.named_buffers())
+        assert all(torch.equal(after[name], mean) for name, mean in before.items()) is stay
+
+
+def test_the_head_is_trained_before_the_first_step_and_the_body_waits() -> None:
+    fitted = job(settings())
+    assert fitted.begin is not None
+    before = {name: tensor.detach().clone() for name, tensor in fitted.model.state_dict().items()}
+    fitted.begin(TALK, StopFlag())
+    changed = {name for name, tensor in fitted.model.state_dict().items() if not torch.equal(tensor, before[name])}
+    assert changed == {"net.head.weight", "net.head.bias"}
+
+
+def test_a_head_trained_first_knows_more_than_a_random_one() -> None:
+    fitted = job(settings())
+
+    def hits() -> int:
+        batch = next(iter(fitted.bundle.train.batches(torch.arange(80), 80)))
+        with torch.no_grad():
+            return int((fitted.model.eval()(batch.inputs).argmax(1) == batch.targets).sum())
+
+    before = hits()
+    assert fitted.begin is not None
+    fitted.begin(TALK, StopFlag())
+    assert hits() > before + 20
+
+
+def test_no_head_is_trained_first_where_none_is_asked_for() -> None:
+    assert job(settings("strategy=full")).begin is None
+    assert job(settings("strategy.probe_epochs=0")).begin is None
+
+
+def test_more_stages_than_there_are_is_refused_with_their_names() -> None:
+    with pytest.raises(UsageError, match=r"strategy\.last=9: before its head the network has \d stages: "):
+        job(settings("strategy=last_stages", "strategy.last=9"))
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [("augment=shift", "augment has no place"), ("lr_find=true", "lr_find"), ("trainer.watch=true", "watch")],
+)
+def test_what_needs_the_whole_network_has_no_place_in_a_linear_probe(override: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        job(settings("strategy=linear_probe", override))
+
+
+def test_what_is_trained_and_what_is_frozen_is_put_into_words() -> None:
+    own = settings()
+    model = job(own).model
+    said = {
+        name: layout_of(model, settings(f"strategy={name}").strategy).words()
+        for name in ("head_first", "full", "linear_probe", "gradual", "last_stages")
+    }
+    assert "all" in said["head_first"]
+    assert "these at 0.1 of the head's rate" in said["head_first"]
+    assert "rate" not in said["full"]
+    assert said["linear_probe"].startswith("trained: the head 'head' alone; frozen: all")
+    assert "one more every 1 epoch(s) from the head down" in said["gradual"]
+    assert "; frozen: " in said["last_stages"]
