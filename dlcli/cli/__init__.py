@@ -13,7 +13,9 @@ from dlcli.errors import Terminated
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs ``dl`` and ends the process with the documented exit code."""
     from dlcli.cli.answer import exit_code_of
+    from dlcli.cli.memory import keep_freed_memory
 
+    keep_freed_memory()
     previous = signal.signal(signal.SIGTERM, _terminate)
     try:
         code = exit_code_of(sys.argv[1:] if arguments is None else arguments)

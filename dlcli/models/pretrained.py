@@ -53,4 +53,5 @@ def _unknown(network: str, typed: str) -> UsageError:
     near = nearest(network, pretrained_names())
     expected = f"expected a classifier of torchvision, {NAME}0, 1 or 2, or timm/NAME"
     hint = f"{typed}{near[0] if near else 'resnet18'}"
-    return UsageError(f"there is no model '{typed}{network}'; {expected}{suggestion(near)}", hint=hint)
+    named = f"{PREFIX}{network}" if typed == PREFIX else network
+    return UsageError(f"there is no model '{named}'; {expected}{suggestion(near)}", hint=hint)

@@ -1,4 +1,5 @@
 import pytest
+from PIL import Image
 
 from dlcli.cli.app import app, verb_names
 
@@ -52,12 +53,15 @@ def test_a_help_page_fits_the_terminal_and_cuts_no_flag(verb, width, dl, monkeyp
 
 
 @pytest.mark.parametrize("verb", ["train", "evaluate", "finetune", "attack", "explain"])
-def test_every_example_on_a_help_page_is_a_right_command(verb, dl, runs):
+def test_every_example_on_a_help_page_is_a_right_command(verb, dl, runs, tmp_path):
+    for place in ("cats/1.png", "cats/2.png", "dogs/1.png", "dogs/2.png"):
+        (tmp_path / "DIR" / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32)).save(tmp_path / "DIR" / place)
     page = dl(verb, "--help").out
     examples = [line.split("   ")[0].split() for line in page.splitlines() if line.strip().startswith(f"dl {verb}")]
     assert examples
     for words in examples:
-        typed = [word for word in words[1:] if word not in {"--resume", "--json"}]
+        typed = [word.replace("DIR", str(tmp_path / "DIR")) for word in words[1:] if word not in {"--resume", "--json"}]
         if "-m" in typed or "--seeds" in typed:
             typed = [word.split(",")[0] for word in typed if word not in {"-m", "--seeds", "5"}]
         assert dl(*typed, "--cfg", "job").code == 0, words

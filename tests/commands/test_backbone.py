@@ -190,8 +190,8 @@ def test_a_files_preprocessing_is_that_of_the_set_behind_the_backbone():
 @pytest.mark.parametrize(
     ("name", "weights", "said", "hint"),
     [
-        ("resnet81", "imagenet", "there is no model '--backbone resnet81'; .*did you mean 'resnet18'", "--backbone resnet18"),
-        ("resnet81", "none", "there is no model '--backbone resnet81'", "--backbone resnet18"),
+        ("resnet81", "imagenet", "there is no model 'resnet81'; .*did you mean 'resnet18'", "--backbone resnet18"),
+        ("resnet81", "none", "there is no model 'resnet81'", "--backbone resnet18"),
         ("fcn_resnet50", "imagenet", "is a network for segmentation, not a classifier", "--backbone resnet50"),
         ("resnet50", "IMAGENET1K_V3", "it has IMAGENET1K_V1 and IMAGENET1K_V2", "--backbone resnet50@IMAGENET1K_V2"),
         (

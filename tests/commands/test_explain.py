@@ -39,9 +39,13 @@ def test_the_archive_holds_raw_signed_maps_with_what_they_belong_to_and_no_pickl
 
 
 def test_empty_maps_and_accuracy_are_counted() -> None:
-    metrics = _metrics(report())
+    metrics = _metrics(report(), labelled=True)
     assert metrics["explain/empty_maps"].value == 0.5
     assert metrics["explain/accuracy"].value == 0.5
+
+
+def test_without_labels_no_accuracy_is_claimed() -> None:
+    assert set(_metrics(report(), labelled=False)) == {"explain/empty_maps"}
 
 
 def test_the_layer_that_is_looked_at_has_a_name_of_the_model(subject: Subject) -> None:

@@ -139,7 +139,7 @@ def test_a_verb_that_needs_data_says_that_there_are_none(verb, dl):
         (["fetch", "fcn_resnet50"], 2, "fcn_resnet50 is a network for segmentation, not a classifier"),
         (["evaluate", "--run", "pretrained:raft_large"], 2, "raft_large is a network for optical flow, not a classifier"),
         (["fetch", "resnet18", "--to", "x"], 2, "--to x is for data sets"),
-        (["finetune", "--run", "pretrained:", "--data", "digits"], 2, "there is no model 'pretrained:'"),
+        (["finetune", "--run", "pretrained:", "--data", "digits"], 2, "there is no model ''; expected a classifier of"),
     ],
 )
 def test_what_is_typed_wrong_is_said_in_one_line(words, code, said, dl):

@@ -29,7 +29,11 @@ def test_the_head_is_the_last_linear_layer_however_deep():
     assert head_name(net()) == "2.inner"
 
 
-@pytest.mark.parametrize("network", [nn.Conv2d(1, 1, 1), nn.Linear(3, 2)], ids=["no linear layer", "nothing but one"])
-def test_a_network_without_a_linear_layer_inside_has_no_head(network):
-    with pytest.raises(ValueError, match="has no linear layer inside"):
+def test_where_no_layer_is_linear_the_head_is_the_last_convolution():
+    assert head_name(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 10, 1), nn.AdaptiveAvgPool2d(1))) == "2"
+
+
+@pytest.mark.parametrize("network", [nn.Flatten(), nn.Linear(3, 2)], ids=["no such layer", "nothing but one"])
+def test_a_network_without_such_a_layer_inside_has_no_head(network):
+    with pytest.raises(ValueError, match="has no linear layer and no convolution inside"):
         head_name(network)

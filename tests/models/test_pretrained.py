@@ -92,7 +92,7 @@ def test_a_set_is_named_behind_the_network_or_apart_from_it():
         ("resnet50@IMAGENET1K_V1", "IMAGENET1K_V2", "are two sets of weights", "--backbone resnet50@IMAGENET1K_V2"),
         ("efficientnet_lite0", "IMAGENET1K_V1", "it has imagenet alone", "--backbone efficientnet_lite0"),
         ("resnet50@", None, "resnet50 has no weights ''", "--backbone resnet50@IMAGENET1K_V1"),
-        ("resnet81@IMAGENET1K_V1", None, "there is no model '--backbone resnet81'", "--backbone resnet18"),
+        ("resnet81@IMAGENET1K_V1", None, "there is no model 'resnet81'", "--backbone resnet18"),
         ("fcn_resnet50", None, "fcn_resnet50 is a network for segmentation, not a classifier", "--backbone resnet50"),
     ],
 )
