@@ -12,6 +12,13 @@ import torch
 from torch import Tensor
 
 Norm = Literal["linf", "l2"]
+TOLERANCE = 1e-6
+
+
+def check_norm(norm: str) -> None:
+    """Refuses a norm that there is no geometry for (ValueError)."""
+    if norm not in {"linf", "l2"}:
+        raise ValueError(f"norm must be 'linf' or 'l2', got {norm!r}")
 
 
 def check_epsilon(epsilon: float, norm: str) -> None:
@@ -24,12 +31,20 @@ def check_epsilon(epsilon: float, norm: str) -> None:
     Raises:
         ValueError: an unknown norm, or a radius that is negative, not finite or, in Linf, above 1.
     """
-    if norm not in {"linf", "l2"}:
-        raise ValueError(f"norm must be 'linf' or 'l2', got {norm!r}")
+    check_norm(norm)
     if not math.isfinite(epsilon) or epsilon < 0:
         raise ValueError(f"epsilon must be finite and at least 0, got {epsilon}")
     if norm == "linf" and epsilon > 1:
         raise ValueError(f"epsilon must be in [0, 1] for linf, as images are, got {epsilon:g}; did you mean {epsilon:g}/255?")
+
+
+def check_box(inputs: Tensor) -> None:
+    """Refuses images, (N, C, H, W), outside [0, 1] by more than rounding, and NaN (ValueError); tables have no box."""
+    if inputs.ndim > 2 and inputs.numel():
+        low, high = (float(bound) for bound in inputs.aminmax())
+        # Written so that NaN is refused, too.
+        if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+            raise ValueError(f"images must be in [0, 1], got [{low:g}, {high:g}]; what normalises them belongs in the model")
 
 
 def steepest(gradient: Tensor, norm: Norm) -> Tensor:
@@ -54,6 +69,11 @@ def project(delta: Tensor, norm: Norm, epsilon: float) -> Tensor:
         return delta.clamp(-epsilon, epsilon)
     size = distance(delta, norm).reshape(-1, *[1] * (delta.ndim - 1))
     return delta * (epsilon / size.clamp_min(1e-38)).clamp_max(1)
+
+
+def within(points: Tensor, inputs: Tensor, norm: Norm, epsilon: float) -> Tensor:
+    """Returns ``points`` brought into the ball around ``inputs`` and, for images, into the box."""
+    return boxed(inputs + project(points - inputs, norm, epsilon))
 
 
 def distance(delta: Tensor, norm: Norm) -> Tensor:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from dlcli.attacks.balls import Norm, boxed, check_epsilon, steepest
-from dlcli.attacks.gradients import loss_gradient
-from dlcli.classifier import borrowed
+from dlcli.attacks.examples import lent
+from dlcli.attacks.gradients import first_look
+from dlcli.attacks.losses import log_odds
 from dlcli.contracts import Threat
-from dlcli.randomness import SampleKeys, borrowed_rng
+from dlcli.randomness import SampleKeys
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,8 +21,8 @@ class FGSM:
     """One step of length ``epsilon`` up the cross-entropy (Goodfellow et al. 2015, "Explaining and harnessing", §4).
 
     x' = clip(x + ε · sign ∇ₓ CE(x, y)) in Linf, and x' = clip(x + ε · g / ‖g‖₂) in L2. With ``goals`` the step
-    goes down the cross-entropy of the goal class. Inputs without a gradient stay as they are. Images are clipped
-    to [0, 1]; tables are not clipped.
+    goes down the cross-entropy of the goal class. Inputs without a gradient stay as they are, and so do those that are
+    misclassified already (with goals: taken for their goal). Images are clipped to [0, 1]; tables are not clipped.
 
     Args:
         epsilon: radius in raw units; at least 0, in Linf at most 1.
@@ -48,7 +50,8 @@ class FGSM:
         goals: Tensor | None = None,
     ) -> Tensor:
         """Returns adversarial inputs; draws nothing, so ``rng`` does not matter."""
-        with borrowed(model), borrowed_rng():
-            gradient = loss_gradient(model, inputs, targets if goals is None else goals)
-        step = self.epsilon if goals is None else -self.epsilon
-        return boxed(inputs.detach() + step * steepest(gradient, self.norm))
+        with lent(model, inputs, targets, rng=rng, goals=goals) as examples:
+            seen = first_look(model, examples, log_odds)
+            moved = boxed(examples.inputs + self.epsilon * steepest(seen.gradient, self.norm))
+            spared = examples.fooled(seen.logits).reshape(-1, *[1] * (inputs.ndim - 1))
+            return torch.where(spared, examples.inputs, moved)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import Tensor, nn
 
-from dlcli.attacks.balls import Norm, boxed, check_epsilon, steepest
+from dlcli.attacks.balls import Norm, boxed, check_box, check_epsilon
+from dlcli.attacks.starts import in_ball
 from dlcli.contracts import Threat, keys_or_default
 from dlcli.randomness import SampleKeys
 
@@ -17,8 +17,7 @@ from dlcli.randomness import SampleKeys
 class Noise:
     """A point drawn uniformly from the ball around each input; the model, targets and goals do not matter.
 
-    In L2 the direction is uniform on the sphere and the radius is ε · u^(1/d): with u alone, points would crowd at
-    the centre. Images are clipped to [0, 1]; tables are not clipped.
+    Images are clipped to [0, 1]; tables are not clipped. Unlike an attack it spares nobody: it may also put an example right.
 
     Args:
         epsilon: radius in raw units; at least 0, in Linf at most 1.
@@ -46,13 +45,7 @@ class Noise:
         goals: Tensor | None = None,
     ) -> Tensor:
         """Returns noisy inputs; the same example and key always get the same noise."""
+        check_box(inputs)
         keys = keys_or_default(rng, inputs)
-        return boxed(inputs.detach() + self._draw(keys, tuple(inputs.shape[1:])).to(inputs.dtype))
-
-    def _draw(self, keys: SampleKeys, shape: tuple[int, ...]) -> Tensor:
-        """Returns changes of the given shape, float32 (N, *shape)."""
-        if self.norm == "linf":
-            return keys.uniform("noise", 0, shape, low=-self.epsilon, high=self.epsilon)
-        direction = steepest(keys.normal("noise/direction", 0, shape), "l2")
-        radius = self.epsilon * keys.uniform("noise/radius", 0) ** (1 / math.prod(shape))
-        return direction * radius.reshape(-1, *[1] * len(shape))
+        change = in_ball(keys, "noise", 0, tuple(inputs.shape[1:]), norm=self.norm, epsilon=self.epsilon)
+        return boxed(inputs.detach() + change.to(inputs.dtype))

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.attacks.balls import boxed, check_epsilon, distance, project, steepest
+from dlcli.attacks.balls import boxed, check_box, check_epsilon, distance, project, steepest, within
 
 NORMS = ["linf", "l2"]
 CHANGES = torch.randn(16, 3, 4, 5, generator=torch.Generator().manual_seed(0))
@@ -85,3 +85,20 @@ def test_a_radius_above_one_is_fine_in_l2() -> None:
 def test_an_unknown_norm_is_refused() -> None:
     with pytest.raises(ValueError, match="norm must be 'linf' or 'l2', got 'l1'"):
         check_epsilon(0.1, "l1")
+
+
+def test_points_are_brought_into_the_ball_first_and_then_into_the_box() -> None:
+    images = torch.tensor([0.1, 0.5, 0.95]).reshape(1, 1, 1, 3)
+    moved = within(images + torch.tensor([-0.5, 0.1, 0.5]), images, "linf", 0.2)
+    assert torch.allclose(moved.flatten(), torch.tensor([0.0, 0.6, 1.0]))
+
+
+@pytest.mark.parametrize("outside", [-0.01, 1.01, math.nan])
+def test_images_outside_the_box_are_refused(outside: float) -> None:
+    with pytest.raises(ValueError, match=r"images must be in \[0, 1\], got .* what normalises them belongs in the model"):
+        check_box(torch.tensor([0.5, outside]).reshape(1, 1, 1, 2))
+
+
+def test_images_outside_the_box_by_rounding_and_tables_anywhere_are_fine() -> None:
+    assert check_box(torch.tensor([-3e-8, 1 + 1e-7]).reshape(1, 1, 1, 2)) is None
+    assert check_box(torch.tensor([[-5.0, 70.0]])) is None

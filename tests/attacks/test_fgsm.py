@@ -62,3 +62,10 @@ def test_the_threat_is_what_was_asked_for() -> None:
 def test_a_radius_in_units_of_255_is_refused() -> None:
     with pytest.raises(ValueError, match="did you mean 8/255"):
         FGSM(epsilon=8)
+
+
+def test_misclassified_examples_stay_as_they_are_and_so_do_those_at_their_goal() -> None:
+    model = linear()
+    wrong = 1 - (model(INPUTS).flatten() > 0).long()
+    assert torch.equal(FGSM(epsilon=0.1)(model, INPUTS, wrong), INPUTS)
+    assert torch.equal(FGSM(epsilon=0.1)(model, INPUTS, wrong, goals=1 - wrong), INPUTS)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from dlcli.classifier import class_logits, predicted_classes
 from dlcli.contracts import Attack
+from dlcli.errors import ComputeError
 from dlcli.randomness import SampleKeys
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "attack").glob("*.yaml"))
@@ -19,6 +20,14 @@ NORMS = ["linf", "l2"]
 SHAPE = (3, 7, 5)
 
 every_attack = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+# Noise is the null: it looks at no model, so it spares nobody and serves no goal.
+every_real_attack = pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if path.stem != "noise"], ids=lambda path: path.stem
+)
+# FGSM has one step to give, wherever it leads.
+every_iterated_attack = pytest.mark.parametrize(
+    "path", [path for path in CONFIGS if path.stem not in {"noise", "fgsm"}], ids=lambda path: path.stem
+)
 every_norm = pytest.mark.parametrize("norm", NORMS)
 
 
@@ -28,6 +37,21 @@ def size(delta: Tensor, norm: str) -> Tensor:
 
 def labels(count: int, classes: int) -> Tensor:
     return torch.arange(count) % max(classes, 2)
+
+
+def truth_lead(logits: Tensor, targets: Tensor) -> Tensor:
+    """By how much the true class leads all others."""
+    truth = nn.functional.one_hot(targets, logits.shape[1]).bool()
+    return logits[truth] - logits.masked_fill(truth, -torch.inf).amax(dim=1)
+
+
+def affine_distances(model: nn.Module, inputs: Tensor, norm: str) -> Tensor:
+    """How far the nearest boundary of an affine model is, if there were no box: the margin over the dual norm."""
+    logits, weight = class_logits(model(inputs)).detach(), class_logits(model[1].weight.detach().T).T
+    best = logits.argmax(dim=1)
+    gaps = logits.gather(1, best[:, None]) - logits
+    slopes = (weight[best][:, None] - weight[None]).norm(p={"linf": 1, "l2": 2}[norm], dim=2)
+    return (gaps / slopes).scatter(1, best[:, None], torch.inf).amin(dim=1)
 
 
 @every_attack
@@ -41,7 +65,7 @@ def test_a_yaml_builds_an_attack_whose_threat_is_its_fields(path: Path, build: A
 
 @every_attack
 @every_norm
-@pytest.mark.parametrize("classes", [1, 2, 3, 10])
+@pytest.mark.parametrize("classes", [1, 2, 3, 4, 10])
 @pytest.mark.parametrize("shape", [(1, 4, 6), SHAPE])
 def test_the_result_is_an_image_inside_the_box_and_the_ball(
     path: Path, norm: str, *, classes: int, shape: tuple[int, ...], build: Any, make_model: Any, make_images: Any
@@ -155,9 +179,91 @@ def test_an_attack_lowers_the_accuracy_of_an_affine_model_and_noise_hardly_does(
     assert accuracy > 0.8 if path.stem == "noise" else accuracy < 0.5
 
 
-@every_attack
-def test_goals_pull_towards_their_class(path: Path, build: Any, make_affine: Any, make_images: Any) -> None:
+@every_real_attack
+def test_goals_pull_towards_their_class_and_leave_alone_what_is_taken_for_it_already(
+    path: Path, build: Any, make_affine: Any, make_images: Any
+) -> None:
     model, inputs, goals = make_affine(3, SHAPE), make_images(50, SHAPE), torch.full((50,), 2)
     attacked = build(path)(model, inputs, labels(50, 3), goals=goals)
+    there, arrived = (predicted_classes(model(images)) == 2 for images in (inputs, attacked))
     gain = class_logits(model(attacked)).softmax(dim=1)[:, 2] - class_logits(model(inputs)).softmax(dim=1)[:, 2]
-    assert gain.mean().abs() < 0.05 if path.stem == "noise" else gain.min() > 0
+    assert 0 < there.sum() < 50
+    assert (gain > 0)[~arrived].all()
+    assert gain[~there].mean() > 0.02
+    assert torch.equal(attacked[there], inputs[there])
+
+
+@every_real_attack
+@pytest.mark.parametrize("classes", [1, 2, 3, 4, 10])
+def test_what_is_misclassified_already_comes_back_as_it_was(
+    path: Path, classes: int, build: Any, make_model: Any, make_images: Any
+) -> None:
+    model, inputs = make_model(classes, SHAPE), make_images(6, SHAPE)
+    right = predicted_classes(model.eval()(inputs))
+    targets = torch.where(torch.arange(6) < 3, right, (right + 1) % max(classes, 2))
+    attacked = build(path)(model, inputs, targets)
+    assert torch.equal(attacked[3:], inputs[3:])
+    assert not torch.equal(attacked[:3], inputs[:3])
+
+
+@every_iterated_attack
+@every_norm
+def test_what_fails_comes_back_no_better_classified_than_it_was(
+    path: Path, norm: str, *, build: Any, make_model: Any, make_images: Any
+) -> None:
+    model, inputs = make_model(4, SHAPE), make_images(20, SHAPE)
+    targets = predicted_classes(model.eval()(inputs))
+    attacked = build(path, norm=norm, epsilon=1e-4)(model, inputs, targets)
+    before, after = (truth_lead(model(images), targets) for images in (inputs, attacked))
+    assert (after <= before + 1e-6).all()
+
+
+@every_real_attack
+@every_norm
+@pytest.mark.parametrize("classes", [1, 2, 3, 4, 10])
+def test_on_an_affine_model_nothing_out_of_reach_is_broken(
+    path: Path, norm: str, *, classes: int, build: Any, make_affine: Any, make_images: Any
+) -> None:
+    model, inputs = make_affine(classes, SHAPE), make_images(100, SHAPE)
+    targets = predicted_classes(model(inputs))
+    distances = affine_distances(model, inputs, norm)
+    attack = build(path, norm=norm, epsilon=float(distances.median()))
+    attacked = attack(model, inputs, targets)
+    fooled = predicted_classes(model(attacked)) != targets
+    assert (size(attacked - inputs, norm)[fooled] >= 0.999 * distances[fooled]).all()
+
+
+@every_real_attack
+def test_images_stay_in_the_memory_format_that_they_came_in(path: Path, build: Any, make_model: Any, make_images: Any) -> None:
+    inputs = make_images(4, SHAPE).to(memory_format=torch.channels_last)
+    attacked = build(path)(make_model(3, SHAPE), inputs, labels(4, 3))
+    assert attacked.is_contiguous(memory_format=torch.channels_last)
+
+
+@every_attack
+def test_images_that_were_normalised_before_are_refused(path: Path, build: Any, make_model: Any, make_images: Any) -> None:
+    with pytest.raises(ValueError, match=r"images must be in \[0, 1\], got"):
+        build(path)(make_model(3, SHAPE), 2 * make_images(4, SHAPE) - 1, labels(4, 3))
+
+
+@every_real_attack
+def test_a_class_that_the_model_does_not_have_is_refused(path: Path, build: Any, make_model: Any, make_images: Any) -> None:
+    with pytest.raises(ValueError, match="targets must be class numbers from 0 to 2, got 0 … 3"):
+        build(path)(make_model(3, SHAPE), make_images(4, SHAPE), torch.arange(4))
+
+
+@every_real_attack
+def test_outputs_that_are_no_numbers_are_an_error_and_not_robustness(
+    path: Path, build: Any, make_affine: Any, make_images: Any
+) -> None:
+    class Broken(nn.Module):
+        def forward(self, logits: Tensor) -> Tensor:
+            return logits / 0
+
+    with pytest.raises(ComputeError, match="not finite"):
+        build(path)(make_affine(3, SHAPE).append(Broken()), make_images(4, SHAPE), labels(4, 3))
+
+
+@every_attack
+def test_an_empty_batch_comes_back_empty(path: Path, build: Any, make_model: Any, make_images: Any) -> None:
+    assert build(path)(make_model(3, SHAPE), make_images(0, SHAPE), labels(0, 3)).shape == (0, *SHAPE)
