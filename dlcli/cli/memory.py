@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 # glibc's malloc.h; the numbers are part of its binary interface.
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
@@ -19,11 +18,11 @@ def keep_freed_memory() -> bool:
     clearing of every page of its activations: a fifth of the time of training on a CPU. Nothing is changed where the C library
     is another one, or where a variable of its own says how memory shall be kept.
     """
-    if not sys.platform.startswith("linux") or any(name in os.environ for name in _SAID):
+    if os.name != "posix" or any(name in os.environ for name in _SAID):
         return False
     import ctypes
 
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # neither macOS nor musl has it
     if mallopt is None:
         return False
     return all([mallopt(_M_MMAP_THRESHOLD, _KEPT), mallopt(_M_TRIM_THRESHOLD, _KEPT), mallopt(_M_TOP_PAD, _PAD)])

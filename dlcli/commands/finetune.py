@@ -132,7 +132,7 @@ def comparison(
 def describe(prepared: FinetuneJob) -> dict[str, Any]:
     """Returns what ``run.json`` says of the weights, of what was replaced and of what is trained."""
     trained = _trained(prepared.job.model, prepared.settings)
-    return {"start": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
+    return {"origin": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
 
 
 def _trained(model: Classifier, settings: FinetuneSettings) -> str:

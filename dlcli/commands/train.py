@@ -28,7 +28,7 @@ from dlcli.commands.training import Job, metrics_size, prepare, restore
 from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
 from dlcli.contracts import DataBundle, Predictions
-from dlcli.engine.device import choose_device, describe_device
+from dlcli.engine.device import choose_device, describe_device, make_repeatable
 from dlcli.engine.state import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
 from dlcli.randomness import borrowed_rng, seed_step
@@ -97,6 +97,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     if isinstance(settings, TrainSettings) and settings.study is not None:
         raise UsageError(f"run {info.id} is a study: it has no steps to go on from", hint="start it again")
     device = choose_device(settings.device)
+    make_repeatable(device)
     with catching_signals() as flag:
         run = Run.reopen(info.path)
         with failing(run):
