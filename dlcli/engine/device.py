@@ -49,7 +49,7 @@ def make_repeatable(device: torch.device) -> None:
         torch.backends.cudnn.deterministic = True
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, serves debugging
         torch.use_deterministic_algorithms(True, warn_only=True)
-        # Its sums only clash where windows overlap, and those of a pooling to 1 x 1 do not.
+        # Its sums have no order only where windows overlap; our models pool such by themselves (dlcli.models.pooling).
         warnings.filterwarnings("ignore", message="adaptive_max_pool2d_backward_cuda")
 
 
