@@ -61,7 +61,7 @@ def learning_curve(settings: FinetuneSettings, invocation: Invocation) -> Result
     ):
         words = layout_of(comparison.network.model, own.strategy).words()
         run.describe(
-            start={**start.origin, "replaced": comparison.head, "trained": words},
+            origin={**start.origin, "replaced": comparison.head, "trained": words},
             comparison={"counts": [*comparison.counts], "seeds": [*comparison.seeds], "digest": comparison.bundle.digest},
         )
         talk.line(f"finetuned, head '{comparison.head}' replaced · {words}")
