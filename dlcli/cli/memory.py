@@ -8,6 +8,7 @@ import os
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 _KEPT = 1 << 30  # bytes; free memory beyond it goes back to the system
 _SAID = ("MALLOC_MMAP_THRESHOLD_", "MALLOC_MMAP_MAX_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_TOP_PAD_", "GLIBC_TUNABLES")
+_HALF_A_HEAP = 32 << 20
 _PAD = 64 << 20  # bytes asked of the system at a time
 
 
@@ -25,4 +26,7 @@ def keep_freed_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # neither macOS nor musl has it
     if mallopt is None:
         return False
-    return all([mallopt(_M_MMAP_THRESHOLD, _KEPT), mallopt(_M_TRIM_THRESHOLD, _KEPT), mallopt(_M_TOP_PAD, _PAD)])
+    # Some versions refuse more than half a heap; to set the others alone would freeze the threshold where it is lowest.
+    if not (mallopt(_M_MMAP_THRESHOLD, _KEPT) or mallopt(_M_MMAP_THRESHOLD, _HALF_A_HEAP)):
+        return False
+    return all([mallopt(_M_TRIM_THRESHOLD, _KEPT), mallopt(_M_TOP_PAD, _PAD)])

@@ -26,6 +26,7 @@ from dlcli.commands.start import (
     Start,
     decoded_for,
     find_start,
+    name_of_run,
     network_for,
     refuse_unreadable,
     sides_for,
@@ -37,7 +38,7 @@ from dlcli.commands.training import Job
 from dlcli.config.schema import FinetuneSettings, Invocation
 from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.cost import measure_cost
-from dlcli.engine.device import choose_device, memory_errors, place
+from dlcli.engine.device import choose_device, make_repeatable, memory_errors, place
 from dlcli.engine.state import Progress
 from dlcli.errors import UsageError
 from dlcli.models.sizes import takes
@@ -69,6 +70,7 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
         return learning_curve(settings, invocation)
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
+    make_repeatable(device)
     # As in train: until there is a step to save, a signal ends the process at once.
     prepared = finetune_job(settings, device, talk, asked=invocation.overrides)
     job, settings = prepared.job, prepared.settings
@@ -76,7 +78,7 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
         if invocation.dry_run:
             dry_run(settings, job, talk)
             return None
-        name = settings.backbone.replace("/", "-") if settings.backbone is not None else job.bundle.spec.name
+        name = name_of_run(settings.backbone) if settings.backbone is not None else job.bundle.spec.name
         with recorded(
             settings,
             invocation,

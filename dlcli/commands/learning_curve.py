@@ -25,10 +25,11 @@ from dlcli.commands.curve_words import table, told, verdict
 from dlcli.commands.feature_bank import feature_bank
 from dlcli.commands.session import finished, plain_number, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
+from dlcli.commands.start import name_of_run
 from dlcli.commands.strategy import layout_of
 from dlcli.config.schema import FinetuneSettings, Invocation
 from dlcli.config.stored import as_yaml
-from dlcli.engine.device import choose_device, describe_device
+from dlcli.engine.device import choose_device, describe_device, make_repeatable
 from dlcli.errors import DataError, Interrupted
 from dlcli.report.learning_curve import learning_curve_picture, learning_curve_plot
 from dlcli.runs.record import Result
@@ -42,7 +43,9 @@ def learning_curve(settings: FinetuneSettings, invocation: Invocation) -> Result
         UsageError: the data have no test part, too few examples of a class, or are what the network was trained on.
     """
     talk = Talk.of(invocation)
-    comparison = prepared(settings, choose_device(settings.device), talk, asked=invocation.overrides)
+    device = choose_device(settings.device)
+    make_repeatable(device)
+    comparison = prepared(settings, device, talk, asked=invocation.overrides)
     own, spec, start = comparison.settings, comparison.bundle.spec, comparison.start
     if invocation.dry_run:
         talk.text(as_yaml(own).decode())
@@ -53,7 +56,7 @@ def learning_curve(settings: FinetuneSettings, invocation: Invocation) -> Result
         recorded(
             own,
             invocation,
-            name=own.backbone.replace("/", "-") if own.backbone is not None else spec.name,
+            name=name_of_run(own.backbone) if own.backbone is not None else spec.name,
             parent=start.reference,
             device=comparison.device,
             fast_dev_run=own.fast_dev_run,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,7 +101,15 @@ def with_whole_path(settings: FinetuneSettings) -> FinetuneSettings:
     """Returns settings whose weights, where they are a file, are found from other folders too: a run may be resumed there."""
     if not is_path(settings.weights):
         return settings
-    return replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
+    try:
+        return replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
+    except RuntimeError:  # "~name" of nobody: said where the file is read
+        return settings
+
+
+def name_of_run(backbone: str) -> str:
+    """Returns a backbone's name as a folder may have it."""
+    return re.sub(r"[:/@]", "-", backbone)
 
 
 def decoded_for(start: Start, settings: FinetuneSettings, asked: Collection[str]) -> FinetuneSettings:

@@ -59,9 +59,10 @@ class Layout:
         own = {number: self.strategy.body_lr * self.strategy.stage_decay ** (last - 1 - number) for number in range(last)}
         return {name: own.get(number, 1.0) for number, stage in enumerate(self.stages) for name in stage.parameters}
 
-    def thawing(self, steps_per_epoch: int) -> Thawing:
-        """Returns which parameters are trained from which step on."""
-        last, wait = len(self.stages) - 1, steps_per_epoch * (self.strategy.stage_epochs or 0)
+    def thawing(self, steps_per_epoch: int, epochs: int) -> Thawing:
+        """Returns which parameters are trained from which step on; stages follow sooner where the epochs would not reach all."""
+        last = len(self.stages) - 1
+        wait = min(steps_per_epoch * (self.strategy.stage_epochs or 0), steps_per_epoch * epochs // (last - self.first + 1))
         begins = {
             name: wait * (last - number)
             for number, stage in enumerate(self.stages)
@@ -85,7 +86,7 @@ class Layout:
         if self.strategy.body_lr != 1:
             said.append(f"these at {self.strategy.body_lr:g} of the head's rate")
         if self.strategy.stage_epochs:
-            said.append(f"one more every {self.strategy.stage_epochs} epoch(s) from the head down")
+            said.append(f"one more every {self.strategy.stage_epochs} epoch(s) from the head down, or sooner, to reach all")
         if self.strategy.batch_norm == "frozen":
             said.append("batch norm's statistics kept")
         frozen = f"; frozen: {', '.join(body[: self.first])}" if self.first else ""
@@ -136,13 +137,15 @@ def prepare_finetuning(
         _refuse_on_features(settings)
         return on_features(job, layout.head, talk=talk)
     job = replace(job, plan=replace(job.plan, score_start=True))
-    job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)))
+    job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)), job.plan.epochs)
     epochs = settings.strategy.probe_epochs
     if not epochs or layout.first == len(layout.stages) - 1:
         return job
 
     def train_head(talk: Talk, flag: StopFlag) -> None:
         _train_head(settings, job, layout.head, 1 if settings.fast_dev_run else epochs, talk=talk, flag=flag)
+        if job.parts.average is not None:  # it began with the head that was random
+            job.parts.average.load(job.model.state_dict())
 
     return replace(job, begin=train_head)
 
@@ -164,7 +167,9 @@ def head_job(
 ) -> Job:
     """Returns the fit of the head alone, to be done on features: fixed in length, without augmentation or averaged weights."""
     _freeze_but(model, [name for name, _ in model.named_parameters() if name.startswith(f"{head}.")])
-    trainer = replace(settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False)
+    trainer = replace(
+        settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False, max_time=None, save_every=None
+    )
     own = replace(settings, trainer=trainer, seed=key(settings.seed, "probe") % _SEEDS, augment=_NO_AUGMENT, fast_dev_run=False)
     return prepare(own, model, bundle, node=node, device=device, talk=Talk(quiet=True))
 

@@ -203,7 +203,7 @@ def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None,
         from dlcli.commands.finetune import finetune_job
 
         own = settings if settings.published is not None else replace(settings, run=_parent(settings.run, run))
-        return finetune_job(own, device, talk).job
+        return finetune_job(own, device, talk, asked=tuple(run.information["overrides"])).job
     assert isinstance(settings, TrainSettings)
     start = None
     if settings.start_from is not None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
 from dlcli.classifier import Preprocessing
 from dlcli.commands.console import Talk
-from dlcli.commands.start import Start, at_side, find_start, network_for, sides_for
+from dlcli.commands.start import Start, at_side, find_start, name_of_run, network_for, sides_for, with_whole_path
 from dlcli.config.compose import compose
 from dlcli.config.schema import FinetuneSettings, checked_settings
 from dlcli.contracts import DataSpec
@@ -55,6 +57,16 @@ def test_grey_images_become_three_channels_inside_the_model() -> None:
     logits = network.model.eval()(grey)
     assert logits.shape == (2, 2)
     assert torch.allclose(logits, network.model(grey.expand(-1, 3, -1, -1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18@IMAGENET1K_V1", "timm/plain", "pretrained:resnet18"])
+def test_a_backbones_name_can_be_a_folder(backbone: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", name_of_run(backbone))
+
+
+def test_weights_in_the_home_of_nobody_are_left_for_the_reader_to_refuse() -> None:
+    own = settings("backbone=resnet18", "weights='~nobody-has-this-name/w.pth'")
+    assert with_whole_path(own) == own
 
 
 def test_the_head_of_a_backbone_is_always_new_and_of_the_datas_classes() -> None:

@@ -122,6 +122,23 @@ def test_a_head_trained_first_knows_more_than_a_random_one() -> None:
     assert hits() > before + 20
 
 
+def test_an_average_of_weights_begins_with_the_head_that_was_trained() -> None:
+    fitted = job(settings("trainer.ema=0.99"))
+    assert fitted.begin is not None
+    assert fitted.parts.average is not None
+    fitted.begin(TALK, StopFlag())
+    averaged = fitted.parts.average.tensors()
+    assert all(torch.equal(averaged[name], tensor) for name, tensor in fitted.model.state_dict().items())
+
+
+def test_where_epochs_are_few_gradual_unfreezing_reaches_all_stages_all_the_same() -> None:
+    own = settings("strategy=gradual", "strategy.stage_epochs=5")
+    layout = layout_of(job(own).model, own.strategy)
+    begins = layout.thawing(steps_per_epoch=10, epochs=2).begins
+    assert max(begins.values()) < 20
+    assert len(set(begins.values())) == len(layout.stages)
+
+
 def test_no_head_is_trained_first_where_none_is_asked_for() -> None:
     assert job(settings("strategy=full")).begin is None
     assert job(settings("strategy.probe_epochs=0")).begin is None
