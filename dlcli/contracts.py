@@ -224,7 +224,10 @@ class Threat:
 
 @runtime_checkable
 class Attack(Protocol):
-    """Frozen keyword-only dataclass of hyper-parameters; no model in the constructor, no state."""
+    """Frozen keyword-only dataclass of hyper-parameters; no model in the constructor, no state.
+
+    One that cannot serve goals says so with ``aims: ClassVar[bool] = False``.
+    """
 
     kind: ClassVar[str]
 

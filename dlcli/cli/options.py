@@ -126,7 +126,12 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "fail_on": Flag(str, ("--fail-on",), "Exit 1 if so: 'fairness/dp_difference>0.1,…'.", "fail_on", "BOUNDS"),
         **_EVERYWHERE,
     },
-    "attack": {**_USE, "images": _IMAGES, **_EVERYWHERE},
+    "attack": {
+        **_USE,
+        "images": _IMAGES,
+        "targeted": Flag(str, ("--targeted",), "What to be taken for: a class, random, least-likely.", "targeted", "CLASS"),
+        **_EVERYWHERE,
+    },
     "explain": {**_USE, "images": _IMAGES, **_EVERYWHERE},
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dlcli.commands.attack import build_attack, run_attack
+from dlcli.commands.attack_loop import build_attack, run_attack
 from dlcli.commands.console import Talk
 from dlcli.commands.evaluate_tables import class_table, decision_table, robust_table, summary_table
 from dlcli.commands.gates import read_gates, stop_at_gates

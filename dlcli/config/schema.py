@@ -185,10 +185,14 @@ class EvaluateSettings(UseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSettings(UseSettings):
-    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data."""
+    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data.
+
+    ``targeted`` is a class, ``random`` or ``least-likely``: what the examples are to be taken for.
+    """
 
     attack: Node
     images: str | None = None
+    targeted: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
