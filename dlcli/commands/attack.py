@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from dlcli.commands.attack_figures import Attacked, attack_metrics, labels
+from dlcli.commands.attack_files import examples_csv, examples_npz, keeps_examples, rounded_predictions
 from dlcli.commands.attack_goals import Goal, read_goal
 from dlcli.commands.attack_loop import build_attack, run_attack
 from dlcli.commands.attack_pictures import triple
@@ -15,9 +17,10 @@ from dlcli.commands.signals import catching_signals
 from dlcli.commands.subject import load_subject
 from dlcli.config.schema import AttackSettings, Invocation
 from dlcli.config.stored import as_yaml
-from dlcli.contracts import Attack, Metric
+from dlcli.contracts import Attack, DataSpec, Metric
 from dlcli.errors import UsageError
 from dlcli.runs.record import Result
+from dlcli.runs.run import Run
 
 
 def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
@@ -42,9 +45,11 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
                 run.describe(goal=goal.words)
             size = min(settings.batch_size, largest_batch(spec.shape))
             attacked = run_attack(subject, chosen, batch_size=size, seed=settings.seed, flag=flag, talk=talk, goals=goal)
+            rounded = rounded_predictions(subject.loaded.model, attacked.report, batch_size=size, device=subject.device)
+            attacked = replace(attacked, rounded=rounded)
             metrics = _metrics(attacked, goal, labelled=subject.labelled)
             picture = triple(attacked, spec.classes, attack=type(chosen).__name__, goal=goal, talk=talk)
-            files = {"triple": run.write("plots/triple.png", picture)}
+            files = {"triple": run.write("plots/triple.png", picture), **_example_files(run, attacked, spec, settings)}
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             report = attacked.report
             title = f"{name} on {subject.loaded.name} (n = {len(report.targets)})"
@@ -57,6 +62,13 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
                 ("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius")
             )
             return result
+
+
+def _example_files(run: Run, attacked: Attacked, spec: DataSpec, settings: AttackSettings) -> dict[str, str]:
+    files = {"examples": run.write("examples.csv", examples_csv(attacked, spec.classes))}
+    if keeps_examples(attacked.report, settings.save_examples):
+        files["adversarial"] = run.write("adversarial.npz", examples_npz(attacked.report))
+    return files
 
 
 def _headline(chosen: Attack, reason: str, goal: Goal | None) -> str:

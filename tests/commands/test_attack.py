@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from dlcli.commands.console import Talk
+from dlcli.commands.models import load_model
 from dlcli.data.mnist import MNIST
 
 Dl = Callable[..., Any]
@@ -57,3 +62,26 @@ def test_a_goal_that_cannot_be_is_refused_before_there_is_a_run(dl: Dl, tmp_path
     assert [word for word in words if word not in answer.err] == []
     assert len(answer.errors) <= 2
     assert not (tmp_path / "runs").exists()
+
+
+def test_the_files_of_a_run_can_be_checked_by_others(dl: Dl) -> None:
+    result, folder, _ = attacked(dl, "pgd", "attack.norm=l2", "--save-examples")
+    assert set(result["files"]) == {"triple", "examples", "adversarial"}
+    lines = list(csv.DictReader((folder / result["files"]["examples"]).read_text().splitlines()))
+    with np.load(folder / result["files"]["adversarial"], allow_pickle=False) as archive:
+        images, levels = torch.from_numpy(archive["adversarial"]), torch.from_numpy(archive["adversarial_8bit"])
+        assert archive["index"].tolist() == [int(line["index"]) for line in lines] == list(range(40))
+    test = MNIST().load().test
+    assert test is not None
+    moved = images - test.inputs[:40] / 255
+    assert [float(line["l2"]) for line in lines] == pytest.approx(moved.flatten(1).norm(dim=1).tolist(), abs=1e-4)
+    model = load_model("builtin:mnist", which="best", device=torch.device("cpu"), talk=Talk(quiet=True)).model
+    rates = []
+    for tensor in (images, levels / 255):
+        fooled = model(tensor).argmax(dim=1) != test.targets[:40]
+        rates.append(float(fooled.float().mean()))
+    metrics = result["metrics"]
+    assert metrics["attack/clean_accuracy"]["value"] == 1
+    assert [metrics[f"attack/success_rate{name}"]["value"] for name in ("", "_8bit")] == pytest.approx(rates)
+    assert metrics["attack/median_l2"]["high"] <= 2 + 1e-5
+    assert sum(line["success"] == "1" for line in lines) == pytest.approx(40 * rates[0])
