@@ -3,24 +3,54 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from dlcli.commands.attack_figures import Attacked, attack_metrics, labels
 from dlcli.commands.attack_files import examples_csv, examples_npz, keeps_examples, rounded_predictions
 from dlcli.commands.attack_goals import Goal, read_goal
 from dlcli.commands.attack_loop import build_attack, run_attack
 from dlcli.commands.attack_pictures import triple
+from dlcli.commands.attack_source import for_transfer, load_source
 from dlcli.commands.console import Talk, metrics_table
 from dlcli.commands.given_images import largest_batch
+from dlcli.commands.models import Loaded
 from dlcli.commands.session import finished, recorded
-from dlcli.commands.signals import catching_signals
-from dlcli.commands.subject import load_subject
+from dlcli.commands.signals import StopFlag, catching_signals
+from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.schema import AttackSettings, Invocation
 from dlcli.config.stored import as_yaml
-from dlcli.contracts import Attack, DataSpec, Metric
+from dlcli.contracts import Attack, Metric
 from dlcli.errors import UsageError
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is attacked, with what, and what for.
+
+    Args:
+        reason: where the attack's epsilon came from.
+        source: the model that the attack looks at; None is the subject's own.
+    """
+
+    subject: Subject
+    chosen: Attack
+    reason: str
+    goal: Goal | None
+    source: Loaded | None
+
+    @property
+    def headline(self) -> str:
+        threat = self.chosen.threat
+        radius = "" if threat.epsilon is None else f" · epsilon {threat.epsilon:.4g} ({self.reason})"
+        aim = "" if self.goal is None else f" · to be taken for {self.goal.words}"
+        return f"{type(self.chosen).__name__} · {threat.norm}{radius}{aim}"
+
+    @property
+    def models(self) -> str:
+        judged = self.subject.loaded.name
+        return judged if self.source is None else f"{judged}, made on {self.source.name}"
 
 
 def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
@@ -28,32 +58,25 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
-        subject = load_subject(settings, talk, images=settings.images)
-        spec = subject.loaded.model.spec
-        if spec.kind != "image":
-            raise UsageError(f"dl attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
-        chosen, reason = build_attack(settings.attack, spec)
-        goal = read_goal(settings.targeted, spec.classes, chosen)
-        talk.line(_headline(chosen, reason, goal))
+        plan = _planned(settings, invocation, talk)
+        loaded = plan.subject.loaded
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
-            talk.line(f"{len(subject.split)} examples would be attacked; nothing was written")
+            talk.line(f"{len(plan.subject.split)} examples would be attacked; nothing was written")
             return None
         name = invocation.choices.get("attack", "attack")
-        with recorded(settings, invocation, name=name, parent=subject.loaded.reference, device=subject.device) as run:
-            if goal is not None:
-                run.describe(goal=goal.words)
-            size = min(settings.batch_size, largest_batch(spec.shape))
-            attacked = run_attack(subject, chosen, batch_size=size, seed=settings.seed, flag=flag, talk=talk, goals=goal)
-            rounded = rounded_predictions(subject.loaded.model, attacked.report, batch_size=size, device=subject.device)
-            attacked = replace(attacked, rounded=rounded)
-            metrics = _metrics(attacked, goal, labelled=subject.labelled)
-            picture = triple(attacked, spec.classes, attack=type(chosen).__name__, goal=goal, talk=talk)
-            files = {"triple": run.write("plots/triple.png", picture), **_example_files(run, attacked, spec, settings)}
+        with recorded(settings, invocation, name=name, parent=loaded.reference, device=plan.subject.device) as run:
+            run.describe(
+                **({} if plan.goal is None else {"goal": plan.goal.words}),
+                **({} if plan.source is None else {"source": plan.source.reference}),
+            )
+            attacked = _attacked(plan, settings, flag, talk)
+            metrics = _metrics(attacked, plan)
+            files = _files(run, attacked, plan, settings, talk)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             report = attacked.report
-            title = f"{name} on {subject.loaded.name} (n = {len(report.targets)})"
-            talk.show(metrics_table(title, metrics, labels(None if goal is None else goal.words)))
+            title = f"{name} on {plan.models} (n = {len(report.targets)})"
+            talk.show(metrics_table(title, metrics, labels(None if plan.goal is None else plan.goal.words)))
             talk.line(
                 f"cost: {report.forwards} forward and {report.backwards} backward passes of one example · {result.seconds:.1f} s"
             )
@@ -64,21 +87,43 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
             return result
 
 
-def _example_files(run: Run, attacked: Attacked, spec: DataSpec, settings: AttackSettings) -> dict[str, str]:
-    files = {"examples": run.write("examples.csv", examples_csv(attacked, spec.classes))}
+def _planned(settings: AttackSettings, invocation: Invocation, talk: Talk) -> _Plan:
+    subject = load_subject(settings, talk, images=settings.images)
+    spec = subject.loaded.model.spec
+    if spec.kind != "image":
+        raise UsageError(f"dl attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
+    source = load_source(settings.source, subject, talk)
+    node = settings.attack if source is None else for_transfer(settings.attack, invocation.overrides, talk)
+    chosen, reason = build_attack(node, spec)
+    plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source)
+    talk.line(plan.headline)
+    return plan
+
+
+def _attacked(plan: _Plan, settings: AttackSettings, flag: StopFlag, talk: Talk) -> Attacked:
+    model = plan.subject.loaded.model
+    size = min(settings.batch_size, largest_batch(model.spec.shape))
+    source = None if plan.source is None else plan.source.model
+    attacked = run_attack(
+        plan.subject, plan.chosen, batch_size=size, seed=settings.seed, flag=flag, talk=talk, goals=plan.goal, source=source
+    )
+    rounded = rounded_predictions(model, attacked.report, batch_size=size, device=plan.subject.device)
+    return replace(attacked, rounded=rounded)
+
+
+def _metrics(attacked: Attacked, plan: _Plan) -> dict[str, Metric]:
+    """The figures, and of a goal that is one class its number."""
+    own = {} if plan.goal is None or plan.goal.number is None else {"attack/goal": Metric(float(plan.goal.number))}
+    return {**attack_metrics(attacked, labelled=plan.subject.labelled), **own}
+
+
+def _files(run: Run, attacked: Attacked, plan: _Plan, settings: AttackSettings, talk: Talk) -> dict[str, str]:
+    classes = plan.subject.loaded.model.spec.classes
+    picture = triple(attacked, classes, attack=type(plan.chosen).__name__, goal=plan.goal, talk=talk)
+    files = {
+        "triple": run.write("plots/triple.png", picture),
+        "examples": run.write("examples.csv", examples_csv(attacked, classes)),
+    }
     if keeps_examples(attacked.report, settings.save_examples):
         files["adversarial"] = run.write("adversarial.npz", examples_npz(attacked.report))
     return files
-
-
-def _headline(chosen: Attack, reason: str, goal: Goal | None) -> str:
-    threat = chosen.threat
-    radius = "" if threat.epsilon is None else f" · epsilon {threat.epsilon:.4g} ({reason})"
-    aim = "" if goal is None else f" · to be taken for {goal.words}"
-    return f"{type(chosen).__name__} · {threat.norm}{radius}{aim}"
-
-
-def _metrics(attacked: Attacked, goal: Goal | None, *, labelled: bool) -> dict[str, Metric]:
-    """The figures, and of a goal that is one class its number."""
-    own = {} if goal is None or goal.number is None else {"attack/goal": Metric(float(goal.number))}
-    return {**attack_metrics(attacked, labelled=labelled), **own}

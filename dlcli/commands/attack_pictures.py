@@ -26,7 +26,7 @@ def triple(attacked: Attacked, classes: Sequence[str], *, attack: str, goal: Goa
     rows = torch.argsort(2 - report.eligible.int() - report.success.int(), stable=True)[:SHOWN]
     images = [to_uint8(tensor[rows]) for tensor in (report.inputs, attacked.noise.adversarial, report.adversarial)]
     outcomes = (report.clean, attacked.noise.attacked, report.attacked)
-    titles = ["clean", "noise", attack if goal is None else f"{attack} → {goal.words}"]
+    titles = ["clean", "noise", attack if goal is None else f"{attack} → {goal.words if goal.rule is None else 'goal'}"]
     captions = [" / ".join(classes[int(outcome[row])] for outcome in outcomes) for row in rows]
     if goal is not None and goal.number is None and report.goals is not None:
         captions = [f"{caption}\n→ {classes[int(report.goals[row])]}" for caption, row in zip(captions, rows, strict=True)]

@@ -187,14 +187,16 @@ class EvaluateSettings(UseSettings):
 class AttackSettings(UseSettings):
     """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data.
 
-    ``targeted`` is a class, ``random`` or ``least-likely``: what the examples are to be taken for. ``save_examples`` None keeps
-    the adversarial examples where there are 1,000 or fewer.
+    ``targeted`` is a class, ``random`` or ``least-likely``: what the examples are to be taken for. ``source`` names the model
+    that the attack looks at, where it is not the one that is judged. ``save_examples`` None keeps the adversarial examples where
+    there are 1,000 or fewer.
     """
 
     attack: Node
     images: str | None = None
     targeted: str | None = None
     save_examples: bool | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
