@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+from dlcli.commands.attack_checks import refuse_one_class, refuse_without_gradient
 from dlcli.commands.attack_figures import Attacked, attack_metrics, labels
 from dlcli.commands.attack_files import examples_csv, examples_npz, keeps_examples, rounded_predictions
 from dlcli.commands.attack_goals import Goal, read_goal
@@ -92,9 +93,12 @@ def _planned(settings: AttackSettings, invocation: Invocation, talk: Talk) -> _P
     spec = subject.loaded.model.spec
     if spec.kind != "image":
         raise UsageError(f"dl attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
+    refuse_one_class(spec, name=subject.loaded.name)
     source = load_source(settings.source, subject, talk)
     node = settings.attack if source is None else for_transfer(settings.attack, invocation.overrides, talk)
     chosen, reason = build_attack(node, spec)
+    looked_at = subject.loaded if source is None else source
+    refuse_without_gradient(looked_at.model, chosen, subject.split, name=looked_at.name)
     plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source)
     talk.line(plan.headline)
     return plan
