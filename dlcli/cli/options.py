@@ -131,6 +131,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "images": _IMAGES,
         "targeted": Flag(str, ("--targeted",), "What to be taken for: a class, random, least-likely.", "targeted", "CLASS"),
         "source": Flag(str, ("--source",), "Make the examples on this model, judge them on --run's.", "source", "RUN"),
+        "immutable": Flag(str, ("--immutable",), "Tables: columns that nobody can change.", "immutable", "NAME,NAME"),
         "save_examples": _switch("--save-examples", says="Keep all adversarial examples, not only 1,000.", key="save_examples"),
         **_EVERYWHERE,
     },

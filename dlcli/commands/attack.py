@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
+from torch import nn
+
 from dlcli.commands.attack_checks import refuse_one_class, refuse_without_gradient
+from dlcli.commands.attack_columns import EPSILON, REASON, MovedRows, Moves, movable_columns
 from dlcli.commands.attack_figures import Attacked, attack_metrics, labels
 from dlcli.commands.attack_files import examples_csv, examples_npz, keeps_examples, rounded_predictions
 from dlcli.commands.attack_goals import Goal, read_goal
 from dlcli.commands.attack_loop import build_attack, run_attack
 from dlcli.commands.attack_pictures import triple
 from dlcli.commands.attack_source import for_transfer, load_source
+from dlcli.commands.attack_tables import adversarial_rows, change_lines, changes_csv, settled
 from dlcli.commands.console import Talk, metrics_table
 from dlcli.commands.given_images import largest_batch
 from dlcli.commands.models import Loaded
@@ -20,10 +24,18 @@ from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.schema import AttackSettings, Invocation
 from dlcli.config.stored import as_yaml
-from dlcli.contracts import Attack, Metric
+from dlcli.contracts import Attack, Metric, Split
 from dlcli.errors import UsageError
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
+
+_NEXT = {
+    "image": (("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius")),
+    "table": (
+        ("dl attack fab_t attack.norm=l2", "how little must change to flip a verdict"),
+        ("dl attack pgd --immutable NAME,NAME", "columns that nobody can change"),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +45,7 @@ class _Plan:
     Args:
         reason: where the attack's epsilon came from.
         source: the model that the attack looks at; None is the subject's own.
+        moves: of a table, its rows and which of their columns may move.
     """
 
     subject: Subject
@@ -40,6 +53,25 @@ class _Plan:
     reason: str
     goal: Goal | None
     source: Loaded | None
+    moves: Moves | None
+
+    @property
+    def model(self) -> nn.Module:
+        """What is judged, asked as the attack's examples are."""
+        own = self.subject.loaded.model
+        return own if self.moves is None else MovedRows(own, self.moves)
+
+    @property
+    def looked_at(self) -> nn.Module | None:
+        """What the attack looks at; None is what is judged."""
+        if self.source is None:
+            return None
+        return self.source.model if self.moves is None else MovedRows(self.source.model, self.moves)
+
+    @property
+    def split(self) -> Split:
+        """The examples as they are attacked."""
+        return self.subject.split if self.moves is None else self.moves.split()
 
     @property
     def headline(self) -> str:
@@ -77,40 +109,65 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             report = attacked.report
             title = f"{name} on {plan.models} (n = {len(report.targets)})"
-            talk.show(metrics_table(title, metrics, labels(None if plan.goal is None else plan.goal.words)))
+            talk.show(metrics_table(title, metrics, _labels(plan)))
+            for line in () if plan.moves is None else change_lines(report, plan.moves, loaded.model.spec):
+                talk.line(line)
             talk.line(
                 f"cost: {report.forwards} forward and {report.backwards} backward passes of one example · {result.seconds:.1f} s"
             )
             talk.line(f"attack run: {run.path}")
-            talk.next_commands(
-                ("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius")
-            )
+            talk.next_commands(*_NEXT[loaded.model.spec.kind])
             return result
 
 
 def _planned(settings: AttackSettings, invocation: Invocation, talk: Talk) -> _Plan:
     subject = load_subject(settings, talk, images=settings.images)
     spec = subject.loaded.model.spec
-    if spec.kind != "image":
-        raise UsageError(f"dl attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
     refuse_one_class(spec, name=subject.loaded.name)
+    moves = _moves(settings, subject, talk)
     source = load_source(settings.source, subject, talk)
     node = settings.attack if source is None else for_transfer(settings.attack, invocation.overrides, talk)
-    chosen, reason = build_attack(node, spec)
-    looked_at = subject.loaded if source is None else source
-    refuse_without_gradient(looked_at.model, chosen, subject.split, name=looked_at.name)
-    plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source)
+    if moves is None:
+        chosen, reason = build_attack(node, spec)
+    else:
+        chosen, reason = build_attack(node, replace(spec, epsilon=EPSILON), why=REASON)
+    plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source, moves)
+    name = subject.loaded.name if source is None else source.name
+    refuse_without_gradient(plan.looked_at or plan.model, chosen, plan.split, name=name)
     talk.line(plan.headline)
     return plan
+
+
+def _moves(settings: AttackSettings, subject: Subject, talk: Talk) -> Moves | None:
+    """Which columns of a table may move; None for images, which have none. Raises UsageError, DataError."""
+    spec = subject.loaded.model.spec
+    if spec.kind == "image":
+        if settings.immutable:
+            raise UsageError(f"--immutable names columns, and {spec.name} holds images", hint="leave out --immutable")
+        return None
+    if spec.kind != "table":
+        raise UsageError(f"dl attack changes images and tables, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
+    places = movable_columns(spec, settings.immutable_names)
+    talk.line(f"{len(places)} of {len(spec.columns)} columns may move, within what train spans; categories stay as they are")
+    return Moves.of(subject.split, spec, places)
 
 
 def _attacked(plan: _Plan, settings: AttackSettings, flag: StopFlag, talk: Talk) -> Attacked:
     model = plan.subject.loaded.model
     size = min(settings.batch_size, largest_batch(model.spec.shape))
-    source = None if plan.source is None else plan.source.model
     attacked = run_attack(
-        plan.subject, plan.chosen, batch_size=size, seed=settings.seed, flag=flag, talk=talk, goals=plan.goal, source=source
+        plan.model,
+        plan.split,
+        plan.chosen,
+        batch_size=size,
+        seed=settings.seed,
+        flag=flag,
+        talk=talk,
+        goals=plan.goal,
+        source=plan.looked_at,
     )
+    if plan.moves is not None:
+        return settled(attacked, plan.moves, model, batch_size=size)
     rounded = rounded_predictions(model, attacked.report, batch_size=size, device=plan.subject.device)
     return replace(attacked, rounded=rounded)
 
@@ -121,13 +178,20 @@ def _metrics(attacked: Attacked, plan: _Plan) -> dict[str, Metric]:
     return {**attack_metrics(attacked, labelled=plan.subject.labelled), **own}
 
 
+def _labels(plan: _Plan) -> dict[str, str]:
+    goal = None if plan.goal is None else plan.goal.words
+    return labels(goal) if plan.moves is None else labels(goal, changed="one column", unit=" in train's ranges")
+
+
 def _files(run: Run, attacked: Attacked, plan: _Plan, settings: AttackSettings, talk: Talk) -> dict[str, str]:
-    classes = plan.subject.loaded.model.spec.classes
-    picture = triple(attacked, classes, attack=type(plan.chosen).__name__, goal=plan.goal, talk=talk)
-    files = {
-        "triple": run.write("plots/triple.png", picture),
-        "examples": run.write("examples.csv", examples_csv(attacked, classes)),
-    }
-    if keeps_examples(attacked.report, settings.save_examples):
-        files["adversarial"] = run.write("adversarial.npz", examples_npz(attacked.report))
+    spec, report, moves, files = plan.subject.loaded.model.spec, attacked.report, plan.moves, {}
+    if moves is None:
+        picture = triple(attacked, spec.classes, attack=type(plan.chosen).__name__, goal=plan.goal, talk=talk)
+        files["triple"] = run.write("plots/triple.png", picture)
+    files["examples"] = run.write("examples.csv", examples_csv(attacked, spec.classes))
+    if moves is not None:
+        files["changes"] = run.write("changes.csv", changes_csv(report, moves, spec))
+        report = replace(report, adversarial=adversarial_rows(report, moves).cpu())
+    if keeps_examples(report, settings.save_examples):
+        files["adversarial"] = run.write("adversarial.npz", examples_npz(report))
     return files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from dlcli.classifier import predicted_classes
+from dlcli.classifier import ask, predicted_classes
 from dlcli.config.catalog import entries
 from dlcli.contracts import Attack, DataSpec, Split
 from dlcli.data.memory import MemorySplit
@@ -33,9 +33,9 @@ def refuse_without_gradient(model: nn.Module, attack: Attack, split: Split, *, n
     """
     order = torch.arange(min(len(split), _PROBED))
     batch = next(iter(split.batches(order, _PROBED)), None)
-    if batch is None or has_gradient(model, batch.inputs):
+    if batch is None or has_gradient(model, batch.inputs, batch.index):
         return
-    if _asks_for_gradients(model, attack, batch.inputs[:1]):
+    if _asks_for_gradients(model, attack, batch.inputs[:1], batch.index[:1]):
         others = [each for each in _WITHOUT_GRADIENT if each in entries("attack")]
         raise UsageError(
             f"{name} has no gradient at any of {len(order)} examples, and {type(attack).__name__} follows it",
@@ -43,12 +43,12 @@ def refuse_without_gradient(model: nn.Module, attack: Attack, split: Split, *, n
         )
 
 
-def _asks_for_gradients(model: nn.Module, attack: Attack, example: Tensor) -> bool:
+def _asks_for_gradients(model: nn.Module, attack: Attack, example: Tensor, index: Tensor) -> bool:
     """Whether an attack on one example, (1, ...), gives the model a point to be differentiated at."""
     asked: list[bool] = []
     # Attacks leave alone what is wrong already, so its own prediction stands for the class.
     with torch.no_grad():
-        one = MemorySplit(example, predicted_classes(model(example)))
+        one = MemorySplit(example, predicted_classes(ask(model, example, index)), index=index)
     handle = model.register_forward_pre_hook(lambda _, inputs: asked.append(inputs[0].requires_grad))
     try:
         next(perturb(model, attack, one, batch_size=1, seed=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -17,12 +18,14 @@ class Attacked:
     """All batches of one attack as one, and the same attack's null: noise.
 
     Args:
-        rounded: predicted classes of the attacked images once they are rounded to 8 bits, int64 (N,); None where nobody asked.
+        rounded: predicted classes of the attacked examples once they are rounded, int64 (N,); None where nobody asked.
+        rounding: to what: "8bit", as image files hold, or "whole", a table's columns of whole numbers.
     """
 
     report: AttackReport
     noise: AttackReport
     rounded: Tensor | None = None
+    rounding: Literal["8bit", "whole"] = "8bit"
 
 
 def attack_metrics(attacked: Attacked, *, labelled: bool = True) -> dict[str, Metric]:
@@ -44,7 +47,7 @@ def attack_metrics(attacked: Attacked, *, labelled: bool = True) -> dict[str, Me
     if eligible:
         metrics["attack/success_rate"] = wilson(int(report.success.sum()), eligible)
         if attacked.rounded is not None:
-            metrics["attack/success_rate_8bit"] = wilson(int(report.succeeded(attacked.rounded).sum()), eligible)
+            metrics[f"attack/success_rate_{attacked.rounding}"] = wilson(int(report.succeeded(attacked.rounded).sum()), eligible)
     if report.success.any():
         metrics |= _sizes(report)
     metrics["attack/forwards"] = Metric(float(report.forwards), n=total)
@@ -58,22 +61,24 @@ def norms(report: AttackReport) -> dict[str, Tensor]:
     return {"linf": change.abs().amax(dim=1), "l2": torch.linalg.vector_norm(change, dim=1)}
 
 
-def labels(goal: str | None = None, *, null: str = "random noise of the same size") -> dict[str, str]:
+def labels(goal: str | None = None, *, changed: str = "one number", unit: str = "") -> dict[str, str]:
     """Returns the words of the metrics, for people, in the order in which they are shown.
 
     Args:
         goal: what the examples were to be taken for; None where any error counts.
-        null: what the attack is compared with.
+        changed: what a change is of.
+        unit: of the changes.
     """
     success = "success among the correctly classified" if goal is None else f"taken for {goal}, of the other correctly classified"
     return {
         "attack/clean_accuracy": "clean accuracy",
-        "attack/noise_accuracy": f"accuracy under {null}",
+        "attack/noise_accuracy": "accuracy under random noise of the same size",
         "attack/robust_accuracy": "robust accuracy",
         "attack/success_rate": success,
         "attack/success_rate_8bit": "  after rounding to 8 bits",
-        "attack/median_linf": "largest change of one number, median of successes",
-        "attack/median_l2": "length of the change (L2), median of successes",
+        "attack/success_rate_whole": "  after rounding to whole numbers what is whole",
+        "attack/median_linf": f"largest change of {changed}{unit}, median of successes",
+        "attack/median_l2": f"length of the change (L2){unit}, median of successes",
     }
 
 

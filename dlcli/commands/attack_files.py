@@ -38,7 +38,7 @@ def rounded_predictions(model: nn.Module, report: AttackReport, *, batch_size: i
 def examples_csv(attacked: Attacked, classes: Sequence[str]) -> bytes:
     """Returns a line per example: position in the split, class, prediction before and after, success, size of the change.
 
-    With goals also the goal, and with rounded predictions the success in 8 bits.
+    With goals also the goal, and with rounded predictions the success after rounding.
     """
     report, names = attacked.report, [cell(name) for name in classes]
 
@@ -55,7 +55,7 @@ def examples_csv(attacked: Attacked, classes: Sequence[str]) -> bytes:
         "success": _flags(report.success),
         "linf": [f"{size:.6g}" for size in sizes["linf"].tolist()],
         "l2": [f"{size:.6g}" for size in sizes["l2"].tolist()],
-        **({} if attacked.rounded is None else {"success_8bit": _flags(report.succeeded(attacked.rounded))}),
+        **({} if attacked.rounded is None else {f"success_{attacked.rounding}": _flags(report.succeeded(attacked.rounded))}),
     }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -12,29 +12,36 @@ from dlcli.attacks.noise import Noise
 from dlcli.commands.attack_figures import Attacked
 from dlcli.commands.console import Talk
 from dlcli.commands.signals import StopFlag
-from dlcli.commands.subject import Subject
 from dlcli.config.build import build
-from dlcli.contracts import Attack, DataSpec
+from dlcli.contracts import Attack, DataSpec, Split
 from dlcli.engine.device import memory_errors
 from dlcli.engine.perturb import AttackReport, Goals, perturb
 from dlcli.errors import UsageError
 
 
-def build_attack(node: Mapping[str, Any], spec: DataSpec) -> tuple[Attack, str]:
-    """Returns the attack of a node, ``epsilon: auto`` resolved from the data, and where epsilon came from. Raises UsageError."""
+def build_attack(node: Mapping[str, Any], spec: DataSpec, *, why: str | None = None) -> tuple[Attack, str]:
+    """Returns the attack of a node, ``epsilon: auto`` resolved from the data, and where epsilon came from.
+
+    Args:
+        why: the reason for the data's own epsilon; None: it is the data's default.
+
+    Raises:
+        UsageError: the data have no epsilon for the norm. ConfigError: the node describes no attack.
+    """
     own, reason = dict(node), "as asked for"
     if own.get("epsilon") == "auto":
         norm = str(own.get("norm", "linf"))
         if norm not in spec.epsilon:
             raise UsageError(f"{spec.name} has no default epsilon for norm {norm}", hint="attack.epsilon=NUMBER")
-        own["epsilon"], reason = spec.epsilon[norm], f"the default of {spec.name}"
+        own["epsilon"], reason = spec.epsilon[norm], why or f"the default of {spec.name}"
     built = build("attack", own)
     assert isinstance(built, Attack)
     return built, reason
 
 
 def run_attack(
-    subject: Subject,
+    model: nn.Module,
+    split: Split,
     chosen: Attack,
     *,
     batch_size: int,
@@ -44,13 +51,13 @@ def run_attack(
     goals: Goals | None = None,
     source: nn.Module | None = None,
 ) -> Attacked:
-    """Attacks the subject's split, and then changes it at random by as much.
+    """Attacks a split, and then changes it at random by as much.
 
     Args:
         goals: what the examples are to be taken for; None: any error counts.
-        source: the model that the attack looks at; None is the subject's own, whose predictions count in any case.
+        source: the model that the attack looks at; None is ``model``, whose predictions count in any case.
     """
-    model, total = subject.loaded.model, len(subject.split)
+    total = len(split)
     reports: list[AttackReport] = []
     what, advice = f"attacking {batch_size} examples at once", f"--batch-size {max(1, batch_size // 4)}"
     with memory_errors(what, advice), talk.progress("examples", 2 * total) as bar:
@@ -59,7 +66,7 @@ def run_attack(
             for part in perturb(
                 model if is_null or source is None else source,
                 null_of(chosen, reports[0]) if is_null else chosen,
-                subject.split,
+                split,
                 batch_size=batch_size,
                 seed=seed,
                 spare_misclassified=not is_null,

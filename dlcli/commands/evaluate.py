@@ -47,7 +47,8 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             found = _measured(subject, settings, flag)
             metrics = {**found.metrics}
             if attack is not None:
-                attacked = run_attack(subject, attack, batch_size=settings.batch_size, seed=settings.seed, flag=flag, talk=talk)
+                size, model = settings.batch_size, loaded.model
+                attacked = run_attack(model, subject.split, attack, batch_size=size, seed=settings.seed, flag=flag, talk=talk)
                 metrics |= robust_metrics(attacked, classes=len(loaded.model.spec.classes))
             files = _files(run, subject, found)
             report = None if groups is None else group_report(settings, subject, groups, found, flag=flag, talk=talk)

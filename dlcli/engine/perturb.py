@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dlcli.classifier import borrowed, class_logits
+from dlcli.classifier import ask, borrowed, class_logits
 from dlcli.contracts import Attack, Batch, Split, Threat
 from dlcli.errors import ComputeError, DataError
 from dlcli.randomness import SampleKeys, borrowed_rng
@@ -117,11 +117,13 @@ class _Task:
             counters = [lending.enter_context(_lent(each)) for each in dict.fromkeys((self.model, self.judge))]
             before = _judged(self.judge, batch) if clean is None else clean.to(batch.targets.device)
             keys = SampleKeys(self.seed, batch.index)
-            goals = None if self.goals is None else self.goals(_logits(self.model, batch.inputs), batch.targets, keys)
+            goals = None
+            if self.goals is not None:
+                goals = self.goals(_logits(self.model, batch.inputs, batch.index), batch.targets, keys)
             adversarial = self._adversarial(batch, before, keys, goals)
             distances = _distance(adversarial - batch.inputs, self.attack.threat.norm)
             _refuse_outside(batch.inputs, adversarial, distances, self.attack.threat)
-            attacked = _logits(self.judge, adversarial).argmax(dim=1)
+            attacked = _logits(self.judge, adversarial, batch.index).argmax(dim=1)
         return AttackReport(
             inputs=batch.inputs.cpu(),
             adversarial=adversarial.cpu(),
@@ -151,13 +153,13 @@ class _Task:
 
 
 @torch.no_grad()
-def _logits(model: nn.Module, inputs: Tensor) -> Tensor:
-    return class_logits(model(inputs))
+def _logits(model: nn.Module, inputs: Tensor, index: Tensor) -> Tensor:
+    return class_logits(ask(model, inputs, index))
 
 
 def _judged(model: nn.Module, batch: Batch) -> Tensor:
     """Predicted classes of unchanged examples. Raises DataError."""
-    logits, targets = _logits(model, batch.inputs), batch.targets
+    logits, targets = _logits(model, batch.inputs, batch.index), batch.targets
     if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < logits.shape[1]:
         given = f"{int(targets.min())} … {int(targets.max())}"
         raise DataError(f"the data have classes {given}; the model has {logits.shape[1]}, from 0 to {logits.shape[1] - 1}")
