@@ -131,6 +131,8 @@ def _planned(settings: AttackSettings, invocation: Invocation, talk: Talk) -> _P
         chosen, reason = build_attack(node, spec)
     else:
         chosen, reason = build_attack(node, replace(spec, epsilon=EPSILON), why=REASON)
+    if moves is not None and chosen.threat.norm == "spatial":
+        raise UsageError(f"{spec.name} is a table, and this attack moves the pixels of images", hint="dl attack pgd")
     plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source, moves)
     name = subject.loaded.name if source is None else source.name
     refuse_without_gradient(plan.looked_at or plan.model, chosen, plan.split, name=name)
@@ -180,13 +182,16 @@ def _metrics(attacked: Attacked, plan: _Plan) -> dict[str, Metric]:
 
 def _labels(plan: _Plan) -> dict[str, str]:
     goal = None if plan.goal is None else plan.goal.words
-    return labels(goal) if plan.moves is None else labels(goal, changed="one column", unit=" in train's ranges")
+    if plan.moves is not None:
+        return labels(goal, changed="one column", unit=" in train's ranges")
+    return labels(goal, norm=plan.chosen.threat.norm)
 
 
 def _files(run: Run, attacked: Attacked, plan: _Plan, settings: AttackSettings, talk: Talk) -> dict[str, str]:
     spec, report, moves, files = plan.subject.loaded.model.spec, attacked.report, plan.moves, {}
     if moves is None:
-        picture = triple(attacked, spec.classes, attack=type(plan.chosen).__name__, goal=plan.goal, talk=talk)
+        attack, null = type(plan.chosen).__name__, "random" if plan.chosen.threat.norm == "spatial" else "noise"
+        picture = triple(attacked, spec.classes, attack=attack, goal=plan.goal, talk=talk, null=null)
         files["triple"] = run.write("plots/triple.png", picture)
     files["examples"] = run.write("examples.csv", examples_csv(attacked, spec.classes))
     if moves is not None:

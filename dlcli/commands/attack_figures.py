@@ -61,18 +61,19 @@ def norms(report: AttackReport) -> dict[str, Tensor]:
     return {"linf": change.abs().amax(dim=1), "l2": torch.linalg.vector_norm(change, dim=1)}
 
 
-def labels(goal: str | None = None, *, changed: str = "one number", unit: str = "") -> dict[str, str]:
+def labels(goal: str | None = None, *, norm: str = "linf", changed: str = "one number", unit: str = "") -> dict[str, str]:
     """Returns the words of the metrics, for people, in the order in which they are shown.
 
     Args:
         goal: what the examples were to be taken for; None where any error counts.
+        norm: of the threat: in "linf" and "l2" it is compared with noise, in "spatial" with a random move.
         changed: what a change is of.
         unit: of the changes.
     """
     success = "success among the correctly classified" if goal is None else f"taken for {goal}, of the other correctly classified"
     return {
         "attack/clean_accuracy": "clean accuracy",
-        "attack/noise_accuracy": "accuracy under random noise of the same size",
+        "attack/noise_accuracy": f"accuracy under {'one random move' if norm == 'spatial' else 'random noise of the same size'}",
         "attack/robust_accuracy": "robust accuracy",
         "attack/success_rate": success,
         "attack/success_rate_8bit": "  after rounding to 8 bits",

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from dlcli.attacks.noise import Noise
+from dlcli.attacks.spatial import RandomMove, Spatial
 from dlcli.commands.attack_figures import Attacked
 from dlcli.commands.console import Talk
 from dlcli.commands.signals import StopFlag
@@ -83,7 +84,12 @@ def run_attack(
 
 
 def null_of(attack: Attack, report: AttackReport) -> Attack:
-    """Returns what an attack must beat: random noise of its radius; without a radius, of its successes' median size."""
+    """Returns what an attack must beat: random noise of its radius; without a radius, of its successes' median size.
+
+    What turns and shifts images must beat one random turn and shift.
+    """
+    if isinstance(attack, Spatial):
+        return RandomMove(rotation=attack.rotation, translation=attack.translation)
     threat = attack.threat
     epsilon = threat.epsilon
     if epsilon is None:

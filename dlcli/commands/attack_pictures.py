@@ -16,17 +16,19 @@ from dlcli.report.sheet import image_rows
 SHOWN = 6
 
 
-def triple(attacked: Attacked, classes: Sequence[str], *, attack: str, goal: Goal | None, talk: Talk) -> bytes:
+def triple(
+    attacked: Attacked, classes: Sequence[str], *, attack: str, goal: Goal | None, talk: Talk, null: str = "noise"
+) -> bytes:
     """Shows two examples in the terminal, and returns six as PNG: what succeeded first, then what was tried.
 
     Above each column stands what the model takes the example for: clean, with noise, under attack; with a goal that depends on
-    the example, the goal below.
+    the example, the goal below. ``null`` is what the second row is called.
     """
     report = attacked.report
     rows = torch.argsort(2 - report.eligible.int() - report.success.int(), stable=True)[:SHOWN]
     images = [to_uint8(tensor[rows]) for tensor in (report.inputs, attacked.noise.adversarial, report.adversarial)]
     outcomes = (report.clean, attacked.noise.attacked, report.attacked)
-    titles = ["clean", "noise", attack if goal is None else f"{attack} → {goal.words if goal.rule is None else 'goal'}"]
+    titles = ["clean", null, attack if goal is None else f"{attack} → {goal.words if goal.rule is None else 'goal'}"]
     captions = [" / ".join(classes[int(outcome[row])] for outcome in outcomes) for row in rows]
     if goal is not None and goal.number is None and report.goals is not None:
         captions = [f"{caption}\n→ {classes[int(report.goals[row])]}" for caption, row in zip(captions, rows, strict=True)]

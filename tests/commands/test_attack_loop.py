@@ -6,6 +6,7 @@ import torch
 from dlcli.attacks.fab_t import FABT
 from dlcli.attacks.fgsm import FGSM
 from dlcli.attacks.noise import Noise
+from dlcli.attacks.spatial import RandomMove, Spatial
 from dlcli.commands.attack_loop import build_attack, null_of
 from dlcli.contracts import DataSpec
 from dlcli.engine.perturb import AttackReport
@@ -45,6 +46,11 @@ def test_an_epsilon_in_0_to_255_units_is_refused_with_the_number_meant() -> None
 
 def test_the_null_is_noise_of_the_same_size() -> None:
     assert null_of(FGSM(epsilon=0.2, norm="l2"), report([1], [0.1])) == Noise(epsilon=0.2, norm="l2")
+
+
+def test_a_turn_and_a_shift_are_compared_with_a_random_one() -> None:
+    spatial = Spatial(rotation=20.0, translation=0.2)
+    assert null_of(spatial, report([1], [0.1])) == RandomMove(rotation=20.0, translation=0.2)
 
 
 def test_without_a_radius_the_null_is_as_large_as_half_of_the_successes() -> None:

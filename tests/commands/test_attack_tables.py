@@ -131,6 +131,13 @@ def test_a_column_that_is_not_there_is_refused_before_there_is_a_run(dl: Dl, tmp
     assert not (tmp_path / "runs" / "attack").exists()
 
 
+@pytest.mark.usefixtures("attrition")
+def test_a_table_cannot_be_turned(dl: Dl) -> None:
+    answer = dl("attack", "spatial", "--quiet")
+    assert answer.code == 2
+    assert "attrition is a table" in answer.err
+
+
 def test_images_have_no_columns(dl: Dl) -> None:
     answer = dl("attack", "fgsm", "--run", "builtin:mnist", "--immutable", "Age", "--quiet")
     assert answer.code == 2
