@@ -135,7 +135,7 @@ def _planned(settings: AttackSettings, invocation: Invocation, talk: Talk) -> _P
         raise UsageError(f"{spec.name} is a table, and this attack moves the pixels of images", hint="dl attack pgd")
     plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source, moves)
     name = subject.loaded.name if source is None else source.name
-    refuse_without_gradient(plan.looked_at or plan.model, chosen, plan.split, name=name)
+    refuse_without_gradient(plan.looked_at or plan.model, chosen, plan.split, name=name, at_most=largest_batch(spec.shape))
     talk.line(plan.headline)
     return plan
 

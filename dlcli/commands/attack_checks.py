@@ -26,12 +26,12 @@ def refuse_one_class(spec: DataSpec, *, name: str) -> None:
         )
 
 
-def refuse_without_gradient(model: nn.Module, attack: Attack, split: Split, *, name: str) -> None:
-    """Raises UsageError where an attack follows gradients and the model has none at the first 64 examples.
+def refuse_without_gradient(model: nn.Module, attack: Attack, split: Split, *, name: str, at_most: int = _PROBED) -> None:
+    """Raises UsageError where an attack follows gradients and the model has none at the first examples, 64 and ``at_most``.
 
     Whether it follows them is seen where it matters only: from what it asks of one example.
     """
-    order = torch.arange(min(len(split), _PROBED))
+    order = torch.arange(min(len(split), at_most, _PROBED))
     batch = next(iter(split.batches(order, _PROBED)), None)
     if batch is None or has_gradient(model, batch.inputs, batch.index):
         return
