@@ -14,6 +14,7 @@ from dlcli.report.images import to_uint8
 from dlcli.report.sheet import image_rows
 
 SHOWN = 6
+_ONE_LINE = 12  # letters of three names that fit above a small image
 
 
 def triple(
@@ -29,7 +30,10 @@ def triple(
     images = [to_uint8(tensor[rows]) for tensor in (report.inputs, attacked.noise.adversarial, report.adversarial)]
     outcomes = (report.clean, attacked.noise.attacked, report.attacked)
     titles = ["clean", null, attack if goal is None else f"{attack} → {goal.words if goal.rule is None else 'goal'}"]
-    captions = [" / ".join(classes[int(outcome[row])] for outcome in outcomes) for row in rows]
+    verdicts = [[classes[int(outcome[row])] for outcome in outcomes] for row in rows]
+    # Long names would be cut on one line.
+    between = "\n" if max((len("".join(names)) for names in verdicts), default=0) > _ONE_LINE else " / "
+    captions = [between.join(names) for names in verdicts]
     if goal is not None and goal.number is None and report.goals is not None:
         captions = [f"{caption}\n→ {classes[int(report.goals[row])]}" for caption, row in zip(captions, rows, strict=True)]
     shown = torch.stack(images, dim=1).flatten(0, 1)

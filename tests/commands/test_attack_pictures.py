@@ -26,8 +26,8 @@ def attacked(goals: list[int] | None = None) -> Attacked:
     return Attacked(found, found)
 
 
-def picture(goal: Goal | None, goals: list[int] | None = None) -> Image.Image:
-    return Image.open(io.BytesIO(triple(attacked(goals), CLASSES, attack="PGD", goal=goal, talk=Talk(quiet=True))))
+def picture(goal: Goal | None, goals: list[int] | None = None, classes: tuple[str, ...] = CLASSES) -> Image.Image:
+    return Image.open(io.BytesIO(triple(attacked(goals), classes, attack="PGD", goal=goal, talk=Talk(quiet=True))))
 
 
 def test_what_was_fooled_stands_first_and_at_most_six_are_shown() -> None:
@@ -43,3 +43,8 @@ def test_the_picture_names_the_goal() -> None:
     assert one.size == plain.size
     each = picture(Goal("a random class", rule="random"), [1, 2] * 4)
     assert each.height > plain.height  # a line more above each column
+
+
+def test_long_names_stand_on_lines_of_their_own() -> None:
+    long = picture(None, classes=("acoustic guitar", "dog", "golden retriever"))
+    assert long.height > picture(None).height
