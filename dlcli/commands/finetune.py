@@ -95,11 +95,19 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
             return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag, compare=compare)
 
 
-def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *, asked: tuple[str, ...] = ()) -> FinetuneJob:
+def finetune_job(
+    settings: FinetuneSettings,
+    device: torch.device,
+    talk: Talk,
+    *,
+    asked: tuple[str, ...] = (),
+    check: Callable[[], None] = lambda: None,
+) -> FinetuneJob:
     """Returns the fit: the start's network and preprocessing, and a fresh head where the classes differ.
 
     Args:
-        asked: overrides that somebody typed; sizes that they name are not chosen here.
+        asked: overrides that somebody typed; sizes and epochs that they name are not chosen here.
+        check: may raise to stop while features are computed (a signal).
     """
     chosen = next((text for text in asked if text.startswith("strategy")), None)
     if settings.is_random and chosen is not None:
@@ -113,12 +121,17 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
     waits = any(text.startswith("trainer.patience=") for text in asked)
     if bundle.val is None and not waits:  # nothing to wait for, and nobody asked for it
         settings = replace(settings, trainer=replace(settings.trainer, patience=None))
+    if (
+        any(text.startswith(("trainer=", "trainer.epochs=", "trainer.patience=")) for text in asked)
+        and settings.strategy.last == 0
+    ):
+        settings = replace(settings, strategy=replace(settings.strategy, probe_epochs=0))
     network, settings = _network(start, bundle, settings, device, talk)
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
     talk.line(_trained(network.model, settings))
-    job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk)
+    job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk, check=check)
     return FinetuneJob(job, start, network.head, settings)
 
 
@@ -149,7 +162,7 @@ def _network(
         return network_for(start, bundle.spec, settings), settings
     refuse_unreadable(start, bundle.spec)
     limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
-    sides = [settings.size] if settings.size is not None else sides_for(start, bundle.spec)
+    sides = sides_for(start, bundle.spec, settings.size)
     side = sides[0]
     network = network_for(start, bundle.spec, settings, side=side)
     found = _estimate(network, settings, bundle, device)

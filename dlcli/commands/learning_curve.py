@@ -4,8 +4,9 @@ on growing subsets, each with several seeds.
 - ``10,30,100`` are labels per class in train and val together, exactly as many of each class, whatever the classes' shares are.
   A fifth of them chooses the epoch. With so few that choice is noisy: it is the one that somebody with these labels would have.
   By accuracy many epochs tie, and the first of them is kept; ``trainer.monitor=val/loss`` tells them apart.
-- All arms see images of the same size and take as many steps; see :data:`~dlcli.commands.comparison.MIN_STEPS`. Every seed has
-  labels, a head and an order of its own, and its smaller subsets lie inside its larger ones.
+- All arms see images of the same size. The two that train the whole network take as many steps (at least
+  :data:`~dlcli.commands.comparison.MIN_STEPS`); a head alone costs next to nothing and has 30 epochs at least, before finetuning,
+  too. Every seed has labels, a head and an order of its own, and its smaller subsets lie inside its larger ones.
 - Intervals are Student's t over the seeds. All networks are tested on the same examples, so arms of one seed are paired.
 
 No model is kept: the run has no checkpoints, and ``latest`` never means it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,10 +117,14 @@ def prepare_finetuning(
     node: Mapping[str, Any],
     device: torch.device,
     talk: Talk,
+    check: Callable[[], None] = lambda: None,
 ) -> Job:
     """Returns a fit as the strategy wants it. A head that is trained alone is trained on features that are computed once.
 
     The start is judged, too: where no epoch is better on val, its weights are kept.
+
+    Args:
+        check: may raise to stop while features are computed (a signal).
 
     Random weights know nothing that a strategy could keep: all of them are trained as from scratch.
 
@@ -132,10 +136,12 @@ def prepare_finetuning(
     layout = layout_of(model, settings.strategy)
     trained = {name for stage in layout.stages[layout.first :] for name in stage.parameters}
     _freeze_but(model, trained)
+    if layout.trains_head_alone:
+        settings = with_probe_epochs(settings)
     job = prepare(settings, model, bundle, node=node, device=device, talk=talk, rates=layout.rates())
     if layout.trains_head_alone:
         _refuse_on_features(settings)
-        return on_features(job, layout.head, talk=talk)
+        return on_features(job, layout.head, talk=talk, check=check)
     job = replace(job, plan=replace(job.plan, score_start=True))
     job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)), job.plan.epochs)
     epochs = settings.strategy.probe_epochs
@@ -148,6 +154,12 @@ def prepare_finetuning(
             job.parts.average.load(job.model.state_dict())
 
     return replace(job, begin=train_head)
+
+
+def with_probe_epochs(settings: FinetuneSettings) -> FinetuneSettings:
+    """Returns the settings of a head that is trained alone: the strategy's own epochs, all of them, since they cost little."""
+    epochs = settings.strategy.probe_epochs
+    return replace(settings, trainer=replace(settings.trainer, epochs=epochs, patience=None)) if epochs else settings
 
 
 def _freeze_but(model: Classifier, trained: Collection[str]) -> None:

@@ -115,7 +115,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
                 estimate = resumed_folds(settings, run, device=device, talk=talk, flag=flag)
                 settings = after_folds(settings)
             with _as_data_errors(info.path):
-                job = _resumed_job(settings, run, checkpoint, device, talk)
+                job = _resumed_job(settings, run, checkpoint, device, talk=talk, flag=flag)
             job = job if estimate is None else as_the_folds_chose(job, estimate)
             progress = Progress() if checkpoint is None else restore(job, checkpoint, source=source)
             start = 0 if estimate is None else estimate.metrics_size
@@ -188,7 +188,9 @@ def _start_from(model: Classifier, start: Loaded, bundle: DataBundle) -> None:
         raise UsageError(error.message, hint="the same model=… as that run had") from error
 
 
-def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None, device: torch.device, talk: Talk) -> Job:
+def _resumed_job(
+    settings: FitSettings, run: Run, checkpoint: Checkpoint | None, device: torch.device, *, talk: Talk, flag: StopFlag
+) -> Job:
     """The fit around the network of its checkpoint, which needs no parent any more; as at step 0 where none was written."""
     if checkpoint is not None:
         bundle = load_bundle(settings)
@@ -197,13 +199,14 @@ def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None,
         if isinstance(settings, FinetuneSettings):
             # Features of a head that is trained alone are those of the body in the checkpoint.
             load_weights(model, checkpoint.model, source=str(run.path))
-            return prepare_finetuning(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
+            node = checkpoint.node
+            return prepare_finetuning(settings, model, bundle, node=node, device=device, talk=talk, check=flag.check)
         return prepare(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
     if isinstance(settings, FinetuneSettings):
         from dlcli.commands.finetune import finetune_job
 
         own = settings if settings.published is not None else replace(settings, run=_parent(settings.run, run))
-        return finetune_job(own, device, talk, asked=tuple(run.information["overrides"])).job
+        return finetune_job(own, device, talk, asked=tuple(run.information["overrides"]), check=flag.check).job
     assert isinstance(settings, TrainSettings)
     start = None
     if settings.start_from is not None:

@@ -40,8 +40,16 @@ def test_small_images_are_enlarged_and_large_ones_keep_their_side_up_to_the_netw
     assert sides_for(untrained(), spec(side)) == sides
 
 
-def test_a_vision_transformer_gets_its_own_side() -> None:
-    assert sides_for(untrained("vit_b_32"), spec(28)) == [224]
+def test_a_side_that_is_asked_for_is_the_only_one() -> None:
+    assert sides_for(untrained(), spec(28), 72) == [72]
+
+
+def test_a_vision_transformer_gets_its_own_side_and_no_other() -> None:
+    start = untrained("vit_b_32")
+    assert sides_for(start, spec(28)) == sides_for(start, spec(28), 224) == [224]
+    with pytest.raises(UsageError, match=r"takes images of 224 x 224 px alone, for which .* learned; got size 96") as caught:
+        sides_for(start, spec(28), 96)
+    assert caught.value.hint.startswith("--size 224")
 
 
 def test_whole_images_are_stretched_to_the_side_with_the_weights_own_statistics() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -28,10 +30,10 @@ def settings(*overrides: str) -> FinetuneSettings:
     return found
 
 
-def job(own: FinetuneSettings) -> Job:
+def job(own: FinetuneSettings, check: Callable[[], None] = lambda: None) -> Job:
     bundle = load_bundle(own)
     network = network_for(find_start(own, TALK), bundle.spec, own)
-    return prepare_finetuning(own, network.model, bundle, node=network.node, device=CPU, talk=TALK)
+    return prepare_finetuning(own, network.model, bundle, node=network.node, device=CPU, talk=TALK, check=check)
 
 
 def moved(own: Job, *, steps: int) -> set[str]:
@@ -87,6 +89,26 @@ def test_a_linear_probe_moves_the_head_on_features_and_nothing_else() -> None:
     with torch.no_grad():
         assert torch.allclose(fitted.parts.forward(batch.inputs), fitted.model.eval()(images), atol=1e-5)
     assert moved(fitted, steps=3) == set(stages(own)[-1])
+
+
+def test_a_linear_probe_is_trained_for_the_strategys_epochs_and_to_their_end() -> None:
+    assert (job(settings("strategy=linear_probe")).plan.epochs, job(settings("strategy=linear_probe")).plan.patience) == (
+        30,
+        None,
+    )
+    own = job(settings("strategy=linear_probe", "strategy.probe_epochs=0", "trainer.epochs=7", "trainer.patience=2"))
+    assert (own.plan.epochs, own.plan.patience) == (7, 2)
+
+
+def test_features_of_a_linear_probe_stop_where_they_are_asked_to() -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        job(settings("strategy=linear_probe"), check=stop)
 
 
 def test_batch_norms_statistics_stay_or_move_as_asked() -> None:
