@@ -12,6 +12,7 @@ import torch
 from dlcli.attacks.noise import Noise
 from dlcli.commands.console import Talk, metrics_table
 from dlcli.commands.given_images import largest_batch
+from dlcli.commands.radius import with_radius
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
@@ -85,12 +86,7 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
 
 def build_attack(node: Mapping[str, Any], spec: DataSpec) -> tuple[Attack, str]:
     """Returns the attack of a node, ``epsilon: auto`` resolved from the data, and where epsilon came from. Raises UsageError."""
-    own, reason = dict(node), "as asked for"
-    if own.get("epsilon") == "auto":
-        norm = str(own.get("norm", "linf"))
-        if norm not in spec.epsilon:
-            raise UsageError(f"{spec.name} has no default epsilon for norm {norm}", hint="attack.epsilon=NUMBER")
-        own["epsilon"], reason = spec.epsilon[norm], f"the default of {spec.name}"
+    own, reason = with_radius("attack", node, spec)
     built = build("attack", own)
     assert isinstance(built, Attack)
     return built, reason
