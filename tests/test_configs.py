@@ -69,6 +69,7 @@ def test_a_component_builds_with_the_real_builder(path):
         "class_counts": torch.full((10,), 5),
         "reduction": "mean",
         "total_steps": 10,
+        "loss": torch.nn.CrossEntropyLoss(),
         "params": [{"params": [torch.nn.Parameter(torch.zeros(2))]}],
     }
     with torch.device("meta" if group == "model" else "cpu"):

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from torch import Tensor, nn
 
-from dlcli.attacks.balls import Norm, within
+from dlcli.attacks.balls import Norm, boxed
 from dlcli.attacks.climb import away_from, climb
 from dlcli.attacks.radius import Radius, check_guard
 from dlcli.attacks.starts import in_ball
@@ -20,8 +20,7 @@ class Adversarial(Objective):
     """The loss at the points that gradient steps find around the examples, min_θ E max_δ L(f(x + δ), y).
 
     Several steps are the adversarial training of Madry et al. 2018, "Towards deep learning models", §2.1; one step of 1.25 ε from
-    a uniform start is that of Wong, Rice and Kolter 2020, "Fast is better than free", Alg. 3, where unlike in the authors' code
-    the start of MNIST is clipped to [0, 1], too.
+    a uniform start is that of Wong, Rice and Kolter 2020, "Fast is better than free", Alg. 3.
 
     The points climb the log-odds of any wrong class, whatever the loss is: it orders points like the cross-entropy. They are
     found in evaluation mode and then learned from in training mode. Where a target is shared between classes (mixup, cutmix),
@@ -34,6 +33,9 @@ class Adversarial(Objective):
         steps: gradient steps; each costs about two thirds of a plain training step.
         reach: length of all steps together in units of ε, above 0: each is reach · ε / steps long.
         random_start: False starts at the example itself.
+        clip_start: the random start is brought into [0, 1]; the points always are. Where most pixels are 0 or 1, as on MNIST, one
+            step from a clipped start ends at an extreme in nearly all of them, and the model learns no other points: with
+            False, as in the code of Wong et al., 12,800 images and four epochs gave 29 % robust accuracy in place of 5 %.
         warmup: share of the run over which ε rises from 0, in [0, 1].
         guard: training ends where robust accuracy on val falls by more than this below its best, in (0, 1); None never.
         total_steps: optimizer steps of the run; given at build time.
@@ -45,6 +47,7 @@ class Adversarial(Objective):
     steps: int = 7
     reach: float = 2.5
     random_start: bool = True
+    clip_start: bool = True
     warmup: float = 0.0
     guard: float | None = None
     total_steps: int = 1
@@ -80,7 +83,7 @@ class Adversarial(Objective):
         start = inputs
         if self.random_start:
             noise = in_ball(rng, "adversary/start", step, tuple(inputs.shape[1:]), norm=self.norm, epsilon=epsilon)
-            start = within(inputs + noise, inputs, self.norm, epsilon)
+            start = boxed(inputs + noise) if self.clip_start else inputs + noise
         classes = batch.targets if batch.targets.ndim == 1 else batch.targets.argmax(dim=1)
         return climb(
             model,
