@@ -129,7 +129,7 @@ def test_none_gives_the_bytes_that_no_adversary_gives(dl: Dl, tmp_path: Path, mo
     assert dl("train", *TINY).code == 0
     plain = outcome(newest())
     monkeypatch.setenv("DL_RUNS", str(tmp_path / "other"))
-    assert dl("train", *TINY, "adversary=null").code == 0
+    assert dl("train", *TINY, "~adversary").code == 0
     assert outcome(newest()) == plain
     assert "test/robust_accuracy" not in plain["result"]
 
