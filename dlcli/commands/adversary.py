@@ -24,7 +24,7 @@ def objective_of(settings: FitSettings, loss: nn.Module, spec: DataSpec, *, tota
     if node is None:
         return Supervised(loss)
     if "epsilon" in node and spec.kind != "image":
-        raise UsageError(f"an adversary changes images, and {spec.name} holds {spec.kind}s", hint="adversary=none")
+        raise UsageError(f"an adversary changes images, and '{spec.name}' holds {spec.kind}s", hint="adversary=none")
     own, _ = with_radius("adversary", node, spec)
     objective: Objective = build("adversary", own, loss=loss, total_steps=total_steps)
     return objective

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_one_step_is_wongs_step_and_only_it_is_guarded() -> None:
 
 
 def test_tables_have_no_pixels_to_change() -> None:
-    with pytest.raises(UsageError, match="an adversary changes images, and rows holds tables"):
+    with pytest.raises(UsageError, match="an adversary changes images, and 'rows' holds tables"):
         objective_of(settings("adversary=pgd"), LOSS, TABLE, total_steps=10)
     assert isinstance(objective_of(settings(), LOSS, TABLE, total_steps=10), Supervised)
 
@@ -101,6 +102,49 @@ def test_a_value_out_of_range_is_one_line_before_a_run_begins(dl: Dl, mistake: s
     answer = dl("train", *TINY, "adversary=pgd", mistake)
     assert answer.code == 2
     assert mistake.partition("=")[0] + " must be" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("attrition", "adversary=pgd"), "an adversary changes images, and 'attrition' holds tables"),
+        (("attrition", "--cv", "5", "adversary=trades"), "an adversary changes images, and 'attrition' holds tables"),
+        (("perceptron", "adversary=fgsm_rs", "adversary.epsilon=0.1"), "an adversary changes images, and 'and' holds tables"),
+        (("digits", "trainer.monitor=val/robust_accuracy"), "is measured with an adversary alone"),
+        (("digits", "adversary.steps=3"), "write adversary=fgsm_rs or adversary=pgd or"),
+        (("digits", "adversary=pdg"), "did you mean 'pgd'?"),
+    ],
+)
+def test_what_does_not_go_with_an_adversary_is_refused_in_one_line_before_a_run_begins(
+    dl: Dl, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], reason: str
+) -> None:
+    monkeypatch.setenv("DL_RUNS", str(tmp_path / "none"))
+    answer = dl("train", *words)
+    assert answer.code == 2
+    _, line = " ".join(answer.err.split("\n")).split("error: ")
+    assert reason in " ".join(line.split())
+    assert not (tmp_path / "none").exists()
+
+
+def test_one_logit_is_attacked_like_two(dl: Dl) -> None:
+    own = ("data=mnist_0_1", "limit_train=128", "trainer.epochs=1", "trainer.batch_size=32", "trainer.robust_limit=40", "--quiet")
+    assert dl("train", "perceptron", *own, "adversary=pgd", "adversary.epsilon=0.5", "adversary.steps=2").code == 0
+    assert result()["test/robust_accuracy"]["value"] < result()["test/accuracy"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "epsilon", "step_size"),
+    [("mnist_robust_fast", 0.3, 0.18), ("mnist_robust", 0.3, 0.03), ("cifar10_robust", 8 / 255, 2 / 255)],
+)
+def test_a_recipe_is_selected_by_val_and_ends_at_the_papers_radius(recipe: str, epsilon: float, step_size: float) -> None:
+    own = checked_settings("train", compose("train", [f"experiment={recipe}"]))
+    assert isinstance(own, FitSettings)
+    spec = replace(SPEC, epsilon={"linf": epsilon})
+    objective = objective_of(own, LOSS, spec, total_steps=100)
+    assert isinstance(objective, Adversarial | Trades)
+    assert objective.radius.at(99) == pytest.approx(epsilon)
+    assert objective.radius.step_size(99) == pytest.approx(step_size)
+    assert monitor_of(plan_of(own), objective) == "val/robust_accuracy"
 
 
 @pytest.mark.parametrize("name", ["pgd", "trades"])
