@@ -176,7 +176,18 @@ class Loss:
 
 
 class Objective(ABC):
-    """What a training step minimises. The engine alone owns backward, clipping, the finite check and the step."""
+    """What a training step minimises. The engine alone owns backward, clipping, the finite check and the step.
+
+    Attributes:
+        guard: training ends where robust accuracy falls by more than this below its best; None never.
+    """
+
+    guard: float | None = None
+
+    @property
+    def threat(self) -> Threat | None:
+        """What the examples are changed by before the model learns from them; None where they stay as they are."""
+        return None
 
     @abstractmethod
     def __call__(self, model: nn.Module, batch: Batch, *, rng: SampleKeys, step: int) -> Loss:

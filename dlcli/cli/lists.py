@@ -10,7 +10,9 @@ import typer
 
 def list_entries(
     kind: str = typer.Argument(
-        ..., metavar="KIND", help="models, data, experiments, optimizers, schedulers, losses, attacks, explainers or studies."
+        ...,
+        metavar="KIND",
+        help="models, data, experiments, optimizers, schedulers, losses, adversaries, attacks, explainers or studies.",
     ),
     as_json: bool = typer.Option(False, "--json", help="Print them as JSON."),
     config_dir: str | None = typer.Option(None, "--config-dir", help="A folder of your own configs."),

@@ -82,6 +82,7 @@ _FIT: Mapping[str, Flag] = {
     "class_weights": Flag(
         str, ("--class-weights",), "balanced = rare classes count more.", "loss.class_weights", "WHICH", number=True
     ),
+    "adversary": Flag(str, ("--adversary",), "Train against attacks: pgd, fgsm_rs or trades.", "adversary", "NAME"),
     "lr_find": _switch("--lr-find", says="First test rising learning rates; training stays the same.", key="lr_find"),
     "seeds": Flag(int, ("--seeds",), "Run with seeds 0 … N-1; report mean and interval.", metavar="N"),
     "resume": Flag(str, ("--resume",), "Continue an unfinished run; alone: the newest.", metavar="RUN"),

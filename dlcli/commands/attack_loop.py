@@ -12,12 +12,12 @@ from dlcli.attacks.noise import Noise
 from dlcli.attacks.spatial import RandomMove, Spatial
 from dlcli.commands.attack_figures import Attacked
 from dlcli.commands.console import Talk
+from dlcli.commands.radius import with_radius
 from dlcli.commands.signals import StopFlag
 from dlcli.config.build import build
 from dlcli.contracts import Attack, DataSpec, Split
 from dlcli.engine.device import memory_errors
 from dlcli.engine.perturb import AttackReport, Goals, perturb
-from dlcli.errors import UsageError
 
 
 def build_attack(node: Mapping[str, Any], spec: DataSpec, *, why: str | None = None) -> tuple[Attack, str]:
@@ -29,12 +29,7 @@ def build_attack(node: Mapping[str, Any], spec: DataSpec, *, why: str | None = N
     Raises:
         UsageError: the data have no epsilon for the norm. ConfigError: the node describes no attack.
     """
-    own, reason = dict(node), "as asked for"
-    if own.get("epsilon") == "auto":
-        norm = str(own.get("norm", "linf"))
-        if norm not in spec.epsilon:
-            raise UsageError(f"{spec.name} has no default epsilon for norm {norm}", hint="attack.epsilon=NUMBER")
-        own["epsilon"], reason = spec.epsilon[norm], why or f"the default of {spec.name}"
+    own, reason = with_radius("attack", node, spec, why=why)
     built = build("attack", own)
     assert isinstance(built, Attack)
     return built, reason

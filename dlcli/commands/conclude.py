@@ -14,6 +14,7 @@ from dlcli.commands.boundary import draw_boundary, is_plane
 from dlcli.commands.console import Talk
 from dlcli.commands.crossval import CrossValidation
 from dlcli.commands.from_scratch import Verdict
+from dlcli.commands.judging import TEST_STEPS, Judge
 from dlcli.commands.lr_find import picture_of_range_test
 from dlcli.commands.mistakes import show_predictions
 from dlcli.commands.models import load_weights, newest_good
@@ -25,7 +26,7 @@ from dlcli.config.schema import Invocation
 from dlcli.contracts import DataBundle, Metric, Predictions, Split
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.reports import NonFiniteError
-from dlcli.engine.state import Progress
+from dlcli.engine.state import ROBUST, Progress
 from dlcli.errors import DataError, StorageError
 from dlcli.metrics.calibrated import fitted_calibration
 from dlcli.metrics.intervals import wilson
@@ -66,6 +67,7 @@ def fit_and_conclude(
     split, shown = ("test", job.bundle.test) if job.bundle.test is not None else ("train", job.bundle.train)
     predictions = joined(evaluate(job.model, shown, batch_size=job.plan.eval_batch_size, check=flag.check))
     metrics = _figures(job, progress, predictions, split=split, estimate=estimate)
+    metrics |= _robustness(run, job, talk, flag)
     verdict = None if compare is None or split != "test" else compare(predictions)
     if verdict is not None:
         metrics |= verdict.metrics
@@ -105,11 +107,30 @@ def _figures(
     if split == "test" and job.bundle.spec.kind == "table":
         metrics |= baseline_metrics(job.bundle, split=split)
     if progress.best_value is not None and job.bundle.val is not None:
-        examples = len(job.bundle.val)
-        is_share = job.plan.monitored == "val/accuracy"
+        examples = len(job.bundle.val) if job.judge is None or job.plan.monitored != ROBUST else len(job.judge.split)
+        is_share = job.plan.monitored in {"val/accuracy", ROBUST}
         hits = round(progress.best_value * examples)
         metrics[job.plan.monitored] = wilson(hits, examples) if is_share else Metric(progress.best_value, n=examples)
     return metrics
+
+
+def _robustness(run: Run, job: Job, talk: Talk, flag: StopFlag) -> dict[str, Metric]:
+    """Robust accuracy on test of a model that was trained against an attack, under a stronger one."""
+    threat = job.parts.objective.threat
+    if threat is None or job.bundle.test is None:
+        return {}
+    judge = Judge.of(
+        threat,
+        job.bundle.test,
+        steps=TEST_STEPS,
+        limit=job.robust_limit,
+        batch_size=job.plan.eval_batch_size,
+        seed=job.plan.seed,
+    )
+    metric = judge(job.model, flag.check)
+    run.describe(robustness=judge.words())
+    talk.line(f"test robust accuracy {terminal.interval(metric)} under {judge.words()}", style="bold")
+    return {"test/robust_accuracy": metric}
 
 
 def _show(run: Run, job: Job, shown: Split, predictions: Predictions, *, lines: list[dict[str, Any]], talk: Talk) -> None:
@@ -118,10 +139,12 @@ def _show(run: Run, job: Job, shown: Split, predictions: Predictions, *, lines: 
         show_predictions(shown, predictions, job.bundle.spec.classes, talk)
     talk.line(f"{run.information['verb']} run: {run.path}")
     if not run.information.get("fast_dev_run"):
-        talk.next_commands(*_next(job.bundle))
+        talk.next_commands(*_next(job.bundle, robust=job.parts.objective.threat is not None))
 
 
-def _next(bundle: DataBundle) -> list[tuple[str, str]]:
+def _next(bundle: DataBundle, *, robust: bool) -> list[tuple[str, str]]:
+    if robust:
+        return [("dl attack autoattack --limit 1000", "the robust accuracy that is left under stronger attacks")]
     if bundle.spec.kind != "image":
         return [("dl evaluate" if bundle.test is not None else "dl evaluate --split train", "per-class figures, calibration")]
     return [

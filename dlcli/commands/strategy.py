@@ -140,7 +140,7 @@ def prepare_finetuning(
         settings = with_probe_epochs(settings)
     job = prepare(settings, model, bundle, node=node, device=device, talk=talk, rates=layout.rates())
     if layout.trains_head_alone:
-        _refuse_on_features(settings)
+        _refuse_on_features(settings, job)
         return on_features(job, layout.head, talk=talk, check=check)
     job = replace(job, plan=replace(job.plan, score_start=True))
     job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)), job.plan.epochs)
@@ -177,12 +177,14 @@ def head_job(
     epochs: int,
     device: torch.device,
 ) -> Job:
-    """Returns the fit of the head alone, to be done on features: fixed in length, without augmentation or averaged weights."""
+    """Returns the fit of the head alone, to be done on features: fixed in length, without augmentation, adversary or averaged
+    weights."""
     _freeze_but(model, [name for name, _ in model.named_parameters() if name.startswith(f"{head}.")])
     trainer = replace(
         settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False, max_time=None, save_every=None
     )
-    own = replace(settings, trainer=trainer, seed=key(settings.seed, "probe") % _SEEDS, augment=_NO_AUGMENT, fast_dev_run=False)
+    seed = key(settings.seed, "probe") % _SEEDS
+    own = replace(settings, trainer=trainer, seed=seed, augment=_NO_AUGMENT, adversary=None, fast_dev_run=False)
     return prepare(own, model, bundle, node=node, device=device, talk=Talk(quiet=True))
 
 
@@ -209,12 +211,14 @@ def _train_head(settings: FinetuneSettings, job: Job, head: str, epochs: int, *,
     )
 
 
-def _refuse_on_features(settings: FinetuneSettings) -> None:
+def _refuse_on_features(settings: FinetuneSettings, job: Job) -> None:
     """Raises UsageError for what needs the whole network where only its head is run."""
     if settings.augment != _NO_AUGMENT:
         raise UsageError(
             "features are computed once, from images as they are: augment has no place", hint="augment=none, or strategy=full"
         )
+    if job.parts.objective.threat is not None:
+        raise UsageError("an adversary changes images, and a linear probe sees features of them", hint="strategy=full")
     for key_, on in (("lr_find", settings.lr_find), ("trainer.watch", settings.trainer.watch)):
         if on:
             raise UsageError(f"{key_} looks at a whole network, and a linear probe trains its head alone", hint="strategy=full")

@@ -13,20 +13,21 @@ from torch import nn
 
 from dlcli.checkpoint import Checkpoint, OptimizerState, load_optimizer, optimizer_state, pack
 from dlcli.classifier import Classifier
+from dlcli.commands.adversary import monitor_of, objective_of
 from dlcli.commands.console import Bar, Talk
+from dlcli.commands.judging import Judge, val_judge
 from dlcli.commands.models import load_weights
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.watching import log_watched
 from dlcli.config.build import build
 from dlcli.config.schema import SPLITS, FitSettings
-from dlcli.contracts import DataBundle, Objective, Predictions
+from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.device import check_precision, memory_errors, place
 from dlcli.engine.fit import fit
 from dlcli.engine.reports import EpochReport, NonFiniteError, SaveDue, StepReport
-from dlcli.engine.state import Parts, Plan, Progress
+from dlcli.engine.state import ROBUST, Parts, Plan, Progress
 from dlcli.engine.watch import Watch
 from dlcli.errors import DataError, DlcliError, Interrupted, UsageError
-from dlcli.losses.supervised import Supervised
 from dlcli.metrics.accuracy import accuracy
 from dlcli.metrics.calibration import negative_log_likelihood
 from dlcli.optim.averaging import WeightAverage
@@ -41,6 +42,8 @@ class Job:
     Args:
         calibration: what is known of the model's probabilities before it is trained, from cross-validation.
         held_out: val holds examples that are not trained on.
+        judge: of robust accuracy on val, where the objective is one against an attack.
+        robust_limit: how many examples of a split are attacked to measure robust accuracy.
         begin: what is done before the first step, and not again by a fit that goes on.
     """
 
@@ -50,6 +53,8 @@ class Job:
     node: Mapping[str, Any]
     calibration: Mapping[str, float] = field(default_factory=dict)
     held_out: bool = True
+    judge: Judge | None = None
+    robust_limit: int = 1000
     begin: Callable[[Talk, StopFlag], None] | None = None
 
     @property
@@ -91,8 +96,9 @@ def prepare(
     steps = plan.epochs * plan.steps_per_epoch(len(bundle.train))
     optimizer = build("optimizer", settings.optimizer, params=parameter_groups(model, rates))
     apply_rates(optimizer.param_groups)
-    adversary: Mapping[str, Any] | None = getattr(settings, "adversary", None)
-    objective: Objective = Supervised(loss) if adversary is None else build("adversary", adversary, loss=loss)
+    objective = objective_of(settings, loss, bundle.spec, total_steps=steps)
+    judge = val_judge(objective, bundle.val, plan, limit=trainer.robust_limit)
+    plan = replace(plan, monitor=monitor_of(plan, objective), guard=None if judge is None else objective.guard)
     parts = Parts(
         model=model,
         forward=torch.compile(model) if trainer.compile else model,  # type: ignore[arg-type]
@@ -106,13 +112,14 @@ def prepare(
         device=device,
         average=WeightAverage(model, decay=trainer.ema) if trainer.ema is not None else None,
         observer=Watch(optimizer, every=plan.log_every) if trainer.watch else None,
+        judge=None if judge is None else judge.on_val,
     )
-    return Job(parts, plan, bundle, node, held_out=held_out)
+    return Job(parts, plan, bundle, node, held_out=held_out, judge=judge, robust_limit=trainer.robust_limit)
 
 
 def plan_of(settings: FitSettings) -> Plan:
     """Returns what the settings say of the loop."""
-    names = {field.name for field in fields(Plan)} - {"seed", "score_start"}
+    names = {field.name for field in fields(Plan)} - {"seed", "score_start", "guard"}
     return Plan(seed=settings.seed, **{name: getattr(settings.trainer, name) for name in names})
 
 
@@ -238,6 +245,8 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
         epoch = f"epoch {report.epoch + 1}/{job.plan.epochs}"
         bar.at(report.step, f"{epoch} · loss {report.loss:.3f} · accuracy {100 * report.accuracy:.1f} % · {speed:,.0f}/s")
         return
+    if report.fallen_from is not None:
+        _tell_of_fall(run, report, report.fallen_from, job, talk)
     for key, value in report.metrics.items():
         split, name = key.split("/", 1)
         # The loss of the whole epoch has a name of its own beside the windows of StepReport.
@@ -254,10 +263,22 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
     bar.at(report.step)
 
 
+def _tell_of_fall(run: Run, report: EpochReport, before: float, job: Job, talk: Talk) -> None:
+    now = report.metrics[ROBUST]
+    words = (
+        f"robust accuracy on val fell from {100 * before:.1f} % to {100 * now:.1f} %, by more than the guard of "
+        f"{100 * (job.plan.guard or 0):g} points: catastrophic overfitting; training ends after epoch {report.epoch + 1}, "
+        f"and the best weights before it are kept"
+    )
+    talk.warn(words)
+    run.note(words)
+
+
 def _validation(values: Mapping[str, float]) -> str:
     if "val/loss" not in values:
         return ""
-    return f"val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} % · "
+    robust = f"robust {100 * values[ROBUST]:.2f} % · " if ROBUST in values else ""
+    return f"val loss {values['val/loss']:.4f} accuracy {100 * values['val/accuracy']:.2f} % · {robust}"
 
 
 def _score(predictions: Predictions) -> dict[str, float]:

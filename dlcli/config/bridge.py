@@ -137,7 +137,7 @@ def _run_task(config: Any, task: str, invocation: Invocation) -> Any:
 
 def _objective(result: Any, config: Any) -> float:
     """What a sweeper that optimises gets to see: the value that training selects by, never a test figure."""
-    monitors = (config.get("trainer", {}).get("monitor"), "val/accuracy", "cv/accuracy")
+    monitors = (config.get("trainer", {}).get("monitor"), "val/robust_accuracy", "val/accuracy", "cv/accuracy")
     found = next((name for name in monitors if result is not None and name in result.metrics), None)
     return float(result.value(found)) if found is not None else math.nan
 

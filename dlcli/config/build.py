@@ -29,7 +29,7 @@ GIVEN: Mapping[str, frozenset[str]] = {
     "loss": frozenset({"spec", "class_counts", "reduction"}),
     "optimizer": frozenset({"params"}),
     "scheduler": frozenset({"total_steps"}),
-    "adversary": frozenset({"attack", "loss"}),
+    "adversary": frozenset({"loss", "total_steps"}),
     "attack": frozenset(),
     "explainer": frozenset(),
     "study": frozenset(),
@@ -162,8 +162,6 @@ def _probe(group: str, owner: type, values: Mapping[str, Any], *, target: str) -
     """Constructs what is cheap to construct, to have the ranges checked before anything runs."""
     if group == "model":
         return _probe_model(owner, values)
-    if group == "adversary":
-        return []
     if group == "augment" and "spec" in constructor_parameters(owner):
         error = _error_of(owner, {**values, "spec": _spec((3, 1 << 20, 1 << 20), "ab")})
         # The data's own spec comes when it is built: here only what names its key is wrong whatever the data.
@@ -172,6 +170,8 @@ def _probe(group: str, owner: type, values: Mapping[str, Any], *, target: str) -
     if group == "optimizer":
         torch = importlib.import_module("torch")
         given = {"params": [torch.nn.Parameter(torch.zeros(1))]}
+    if group == "adversary":
+        given = {"loss": importlib.import_module("torch").nn.CrossEntropyLoss()}
     if group == "loss" and "balanced" in values.values() and "class_counts" in constructor_parameters(owner):
         given = {"class_counts": importlib.import_module("torch").ones(2)}  # the data's own come when it is built
     error = _error_of(owner, {**values, **given})

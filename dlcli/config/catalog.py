@@ -25,6 +25,7 @@ LISTED = {
     "schedulers": ("scheduler",),
     "strategies": ("strategy",),
     "losses": ("loss",),
+    "adversaries": ("adversary",),
     "attacks": ("attack",),
     "explainers": ("explainer",),
     "studies": ("study/train", "study/attack", "study/explain"),

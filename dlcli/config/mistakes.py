@@ -11,7 +11,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import InterpolationResolutionError
 
-from dlcli.config.catalog import entries, flattened, groups_of, yaml_problem
+from dlcli.config.catalog import entries, flattened, groups_of, read_yaml, yaml_problem
 from dlcli.config.compose import COMPOSITION_ERRORS, compose
 from dlcli.config.schema import Settings, settings_of
 from dlcli.config.values import near_key
@@ -94,10 +94,20 @@ def _explain(error: Exception, verb: str, blamed: str, *, known: Mapping[str, An
         return f"{blamed}: {yaml_problem(error)}"
     paths = [*flattened(known), *groups_of(verb, user=config_dir)]
     if key not in paths:
-        return f"unknown key '{key}'{near_key(key, paths)}"
+        elsewhere = _belongs_to(key, paths, config_dir)
+        return f"unknown key '{key}'{elsewhere or near_key(key, paths)}"
     if key in groups_of(verb, user=config_dir):
         return f"{blamed}: expected one of {', '.join(entries(key, user=config_dir))}"
     return f"{blamed}: {yaml_problem(error)}"
+
+
+def _belongs_to(key: str, known: Sequence[str], config_dir: str | None) -> str:
+    """What to choose first, where the chosen entry of the key's group has no settings at all, as adversary=none; else ""."""
+    group, _, name = key.partition(".")
+    if any(path.startswith(f"{group}.") and path != f"{group}._target_" for path in known):
+        return ""
+    owners = [entry for entry, path in entries(group, user=config_dir).items() if name and name in read_yaml(path)]
+    return f"; write {' or '.join(f'{group}={owner}' for owner in owners[:3])} as well" if owners else ""
 
 
 def _groups_first(verb: str, overrides: Sequence[str], config_dir: str | None) -> list[str]:

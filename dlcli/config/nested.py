@@ -28,11 +28,21 @@ class TrainerSettings:
     max_time: float | None
     save_every: int | None
     log_every: int
-    monitor: Literal["val/accuracy", "val/loss", "last"]
+    monitor: Literal["auto", "val/accuracy", "val/robust_accuracy", "val/loss", "last"]
     watch: bool = False
+    robust_limit: int = 1000
 
     def __post_init__(self) -> None:
-        for key in ("epochs", "batch_size", "eval_batch_size", "accumulate", "patience", "save_every", "log_every"):
+        for key in (
+            "epochs",
+            "batch_size",
+            "eval_batch_size",
+            "accumulate",
+            "patience",
+            "save_every",
+            "log_every",
+            "robust_limit",
+        ):
             at_least(getattr(self, key), 1, f"trainer.{key}")
         for key in ("clip_norm", "max_time"):
             value = getattr(self, key)

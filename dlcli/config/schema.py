@@ -50,6 +50,7 @@ class FitSettings(Settings):
     loss: Node
     optimizer: Node
     scheduler: Node
+    adversary: Node | None = None
     trainer: TrainerSettings
 
     def __post_init__(self) -> None:
@@ -67,7 +68,6 @@ class TrainSettings(FitSettings):
     """The root of ``dl train``."""
 
     model: Node
-    adversary: Node | None = None
     study: Node | None = None
     start_from: str | None
     cv: int | str | None

@@ -20,7 +20,7 @@ from dlcli.contracts import Batch, Split
 from dlcli.engine.device import autocast
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.reports import EpochReport, NonFiniteError, Report, SaveDue, StepReport
-from dlcli.engine.state import Average, Parts, Plan, Progress
+from dlcli.engine.state import ROBUST, Average, Parts, Plan, Progress
 from dlcli.randomness import SampleKeys, borrowed_rng, key, permutation, seed_step
 
 
@@ -156,10 +156,28 @@ def _close_epoch(parts: Parts, plan: Plan, progress: Progress, stop: Callable[[]
         metrics |= found
         if not math.isfinite(metrics["val/loss"]):
             raise NonFiniteError(f"val/loss is not finite after epoch {epoch + 1}", dump={"step": progress.step, "epoch": epoch})
-    best = _compare_with_best(progress, plan, metrics)
+    fallen_from = _robust_fall(progress, plan, metrics)
+    best = fallen_from is None and _compare_with_best(progress, plan, metrics)
+    progress.stopped_early = progress.stopped_early or fallen_from is not None
     progress.epochs_closed += 1
     progress.loss_sum, progress.correct, progress.seen = 0.0, 0, 0
-    return EpochReport(progress.step, epoch, metrics, best)
+    return EpochReport(progress.step, epoch, metrics, best, fallen_from)
+
+
+def _robust_fall(progress: Progress, plan: Plan, metrics: Mapping[str, float]) -> float | None:
+    """The best robust accuracy so far where this epoch's has collapsed, else None.
+
+    Within one epoch a model that is trained on one-step attacks can lose all that it has against others (Wong, Rice and Kolter
+    2020, "Fast is better than free", §5.3). It does not come back, so the weights before it are the result.
+    """
+    value = metrics.get(ROBUST)
+    if plan.guard is None or value is None:
+        return None
+    best = progress.best_robust
+    if best is not None and value < best - plan.guard:
+        return best
+    progress.best_robust = value if best is None else max(best, value)
+    return None
 
 
 def _validated(parts: Parts, plan: Plan, stop: Callable[[], int | None]) -> dict[str, float] | None:
@@ -173,7 +191,8 @@ def _validated(parts: Parts, plan: Plan, stop: Callable[[], int | None]) -> dict
     judged = parts.evaluated or parts.model
     try:
         with averaged_weights(parts.model, parts.average):
-            return dict(parts.score(joined(evaluate(judged, parts.val, batch_size=plan.eval_batch_size, check=check))))
+            found = dict(parts.score(joined(evaluate(judged, parts.val, batch_size=plan.eval_batch_size, check=check))))
+            return found if parts.judge is None else {**found, **parts.judge(judged, check)}
     except _SignalArrivedError:
         return None
 

@@ -22,12 +22,16 @@ class StepReport:
 
 @dataclass(frozen=True)
 class EpochReport:
-    """At the end of an epoch: ``train/…`` and ``val/…`` numbers, and whether the monitor is the best so far."""
+    """At the end of an epoch: ``train/…`` and ``val/…`` numbers, and whether the monitor is the best so far.
+
+    ``fallen_from`` is the best robust accuracy where this epoch's is so far below it that training ends; else None.
+    """
 
     step: int
     epoch: int
     metrics: Mapping[str, float]
     best: bool
+    fallen_from: float | None = None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from dlcli.contracts import Augment, Objective, Predictions, Schedule, Split
 from dlcli.errors import DataError
 
+ROBUST = "val/robust_accuracy"
+
 
 class Average(Protocol):
     """An average of the weights over the steps."""
@@ -29,6 +31,7 @@ class Plan:
     """What stays fixed during a fit; the keys of ``configs/trainer`` describe each field.
 
     Args:
+        guard: the fit ends where ``val/robust_accuracy`` falls by more than this below its best; None never.
         score_start: the weights before the first step are compared, too, and kept where no epoch is better: they know something.
     """
 
@@ -45,6 +48,7 @@ class Plan:
     monitor: str
     seed: int
     score_start: bool = False
+    guard: float | None = None
 
     @property
     def monitored(self) -> str:
@@ -67,6 +71,8 @@ class Parts:
     Args:
         evaluated: gives the logits of val; None is the model itself. It and ``forward`` may be a part of the model where train
             and val hold what goes into that part.
+        judge: gives more figures on val at the end of each epoch, such as ``val/robust_accuracy``; called as (model, check).
+            ``check`` may raise to stop; it is to be called now and then.
         thaw: called at each step as (model, step), the model in training mode, before anything is computed: says which
             parameters are trained and which modules stay in evaluation mode. It is a function of the step alone.
         observer: called at each step as (model, augmented inputs, step), gradients made and weights not yet moved; it changes
@@ -85,6 +91,7 @@ class Parts:
     device: torch.device
     average: Average | None = None
     evaluated: nn.Module | None = None
+    judge: Callable[[nn.Module, Callable[[], None]], Mapping[str, float]] | None = None
     thaw: Callable[[nn.Module, int], None] | None = None
     observer: Callable[[nn.Module, Tensor, int], None] | None = None
 
@@ -104,6 +111,7 @@ class Progress:
     best_value: float | None = None
     best_step: int | None = None
     best_trained: float | None = None
+    best_robust: float | None = None
     epochs_without_better: int = 0
     stopped_early: bool = False
     loss_scale: dict[str, Any] = field(default_factory=dict)

@@ -58,6 +58,8 @@ def training_curves(lines: Sequence[Line]) -> bytes:
             for split, points in lanes.items()
             if points
         }
+        if name == "accuracy" and (robust := metric_points(lines, "val", "robust_accuracy", x)):
+            drawn["val, attacked"] = draw(axes, robust, percent=True, color=_SPLIT_COLORS["val"], linestyle="--")
         if name != "lr":
             legend(axes, list(drawn.values()), list(drawn))
         scale(axes, name, [y for points in lanes.values() for _, y in points])

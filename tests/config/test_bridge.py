@@ -143,6 +143,8 @@ def test_a_sweeper_that_optimises_sees_the_value_that_training_selects_by(task):
     values = {"trainer": {"monitor": "val/loss"}}
     assert bridge._objective(Fake({"val/loss": {"value": 0.25}, "test/accuracy": {"value": 1}}), values) == 0.25
     assert bridge._objective(Fake({"val/accuracy": {"value": 0.75}}), {"trainer": {"monitor": "last"}}) == 0.75
+    robust = Fake({"val/robust_accuracy": {"value": 0.5}, "val/accuracy": {"value": 0.75}})
+    assert bridge._objective(robust, {"trainer": {"monitor": "auto"}}) == 0.5
     assert math.isnan(bridge._objective(Fake({"test/accuracy": {"value": 1}}), values))
 
 

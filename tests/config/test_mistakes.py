@@ -29,6 +29,12 @@ def test_known_keys_are_those_of_the_chosen_entries_not_of_the_defaults():
     assert line == "unknown key 'optimizer.beta'; did you mean 'optimizer.betas'?"
 
 
+def test_a_setting_of_what_is_off_says_what_has_it():
+    (line,) = collect("train", ["adversary.beta=1"], None)
+    assert line == "unknown key 'adversary.beta'; write adversary=trades or adversary=trades_mnist as well"
+    assert collect("train", ["adversary.beta=1", "adversary=trades"], None) == []
+
+
 def test_components_are_not_imported_where_only_the_root_is_wrong(python):
     code = "import sys; from dlcli.config.mistakes import collect; print(len(collect('train', ['seed=x', 'y=1'], None)));"
     answer = python(code + "print('torch' in sys.modules)")

@@ -43,7 +43,8 @@ def test_a_composed_root_becomes_typed_settings(plain):
         ({"ema": 1}, "trainer.ema=1.0: expected a decay between 0 and 1, such as 0.99, or null"),
         (
             {"monitor": "test/accuracy"},
-            "trainer.monitor=test/accuracy: expected one of val/accuracy, val/loss, last; did you mean 'val/accuracy'?",
+            "trainer.monitor=test/accuracy: expected one of auto, val/accuracy, val/robust_accuracy, val/loss, last; "
+            "did you mean 'val/accuracy' or 'val/robust_accuracy'?",
         ),
         ({"seed": -1}, "seed=-1: expected 0 or more"),
         ({"workers": -1}, "workers=-1: expected 0 or more"),

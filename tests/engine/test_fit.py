@@ -509,3 +509,85 @@ def test_what_is_thawed_at_each_step_is_what_moves() -> None:
     for _ in fit(own, PLAN, progress, stop=lambda: 1 if progress.step == 3 else None):
         pass
     assert not torch.equal(own.model[1].weight, before)
+
+
+# Robust accuracy: a judge beside the score, and a guard that ends what has collapsed
+
+
+def judging(figures: list[float]) -> Callable[[nn.Module, Callable[[], None]], dict[str, float]]:
+    return lambda _model, _check: {"val/robust_accuracy": figures.pop(0)}
+
+
+def test_what_a_judge_finds_stands_beside_the_figures_of_val() -> None:
+    reports = [report for report in run(parts(judge=judging([0.25, 0.5]))) if isinstance(report, EpochReport)]
+    assert [report.metrics["val/robust_accuracy"] for report in reports] == [0.25, 0.5]
+    assert all("val/accuracy" in report.metrics for report in reports)
+
+
+def test_a_judge_is_shown_the_averaged_weights() -> None:
+    seen: list[Tensor] = []
+
+    def judge(model: nn.Module, _check: Callable[[], None]) -> dict[str, float]:
+        seen.append(next(iter(model.parameters())).detach().clone())
+        return {}
+
+    own = parts(judge=judge)
+    run(own, replace(PLAN, epochs=1))
+    assert own.average is not None
+    assert torch.equal(seen[0], next(iter(own.average.tensors().values())))
+    assert not torch.equal(seen[0], next(iter(own.model.parameters())))
+
+
+def test_a_signal_while_the_judge_is_at_work_leaves_the_epoch_open() -> None:
+    arrived: list[int] = []
+
+    def judge(_model: nn.Module, check: Callable[[], None]) -> dict[str, float]:
+        arrived.append(15)
+        check()
+        return {"val/robust_accuracy": 1.0}
+
+    progress = Progress()
+    reports = run(parts(judge=judge), PLAN, progress, stop=lambda: arrived[0] if arrived else None)
+    assert progress.epochs_closed == 0
+    assert reports[-1] == SaveDue(progress.step, 15)
+    assert not [report for report in reports if isinstance(report, EpochReport)]
+
+
+@pytest.mark.parametrize("monitor", ["val/robust_accuracy", "last", "val/accuracy"])
+def test_the_guard_ends_a_fit_that_has_collapsed_and_its_weights_are_not_the_best(monitor: str) -> None:
+    plan, progress = replace(PLAN, epochs=9, guard=0.2, monitor=monitor), Progress()
+    reports = [r for r in run(parts(judge=judging([0.1, 0.5, 0.35, 0.25, 0.9])), plan, progress) if isinstance(r, EpochReport)]
+    # 0.35 is less than 0.2 below the best, 0.25 is more.
+    assert [report.fallen_from for report in reports] == [None, None, None, 0.5]
+    assert not reports[-1].best
+    assert progress.stopped_early
+    assert progress.best_step is not None
+    assert progress.best_step < progress.step == 24
+    if monitor == "val/robust_accuracy":
+        assert (progress.best_step, progress.best_value) == (12, 0.5)
+    if monitor == "last":
+        assert progress.best_step == 18
+
+
+def test_without_a_guard_a_collapse_is_only_reported() -> None:
+    progress = Progress()
+    run(parts(judge=judging([0.9, 0.0])), replace(PLAN, monitor="val/robust_accuracy"), progress)
+    assert (progress.step, progress.stopped_early, progress.best_value) == (12, False, 0.9)
+
+
+def test_a_fit_that_has_collapsed_does_not_go_on_when_it_is_resumed() -> None:
+    plan, progress = replace(PLAN, epochs=5, guard=0.2, monitor="val/robust_accuracy"), Progress()
+    own = parts(judge=judging([0.9, 0.0]))
+    run(own, plan, progress)
+    again, resumed = restored(kept(own, progress), judge=judging([]))
+    assert run(again, plan, resumed) == []
+    assert resumed == progress
+
+
+def test_the_guard_remembers_the_best_over_a_resume() -> None:
+    plan, progress = replace(PLAN, epochs=5, guard=0.2, monitor="val/robust_accuracy"), Progress()
+    own = parts(judge=judging([0.9]))
+    run(own, plan, progress, stop=lambda: 15 if progress.epochs_closed else None)
+    again, resumed = restored(kept(own, progress), judge=judging([0.6]))
+    reports = [report for report in run(again, plan, resumed) if isinstance(report, EpochReport)]
+    assert [report.fallen_from for report in reports] == [0.9]

@@ -55,6 +55,17 @@ EVERY = {
 }
 
 
+def test_robust_accuracy_is_drawn_beside_accuracy_in_the_colour_of_val(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plots, "legend", lambda _axes, handles, names: drawn.append((names, handles)))
+    plots.training_curves(run() + [line(epoch, "val", "robust_accuracy", 0.2 * epoch) for epoch in range(1, 4)])
+    (loss, _), (accuracy, handles) = drawn
+    assert (loss, accuracy) == (["train", "val"], ["train", "val", "val, attacked"])
+    assert list(handles[2].get_ydata()) == pytest.approx([20, 40, 60])
+    assert handles[2].get_color() == handles[1].get_color()
+    assert handles[2].get_linestyle() != handles[1].get_linestyle()
+
+
 @pytest.mark.parametrize("name", EVERY)
 def test_the_same_numbers_give_the_same_bytes_without_metadata(name):
     first = EVERY[name]()
