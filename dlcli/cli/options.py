@@ -126,7 +126,14 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "fail_on": Flag(str, ("--fail-on",), "Exit 1 if so: 'fairness/dp_difference>0.1,…'.", "fail_on", "BOUNDS"),
         **_EVERYWHERE,
     },
-    "attack": {**_USE, "images": _IMAGES, **_EVERYWHERE},
+    "attack": {
+        **_USE,
+        "images": _IMAGES,
+        "budget": Flag(str, ("--budget",), "Report: the best answer in 60s or 5m.", "study.budget", "TIME"),
+        "against": Flag(str, ("--against",), "Report: a second model, paired on the same examples.", "study.against", "RUN"),
+        "resume": Flag(str, ("--resume",), "Continue an unfinished report; alone: the newest.", metavar="RUN"),
+        **_EVERYWHERE,
+    },
     "explain": {**_USE, "images": _IMAGES, **_EVERYWHERE},
 }
 

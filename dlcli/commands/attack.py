@@ -49,6 +49,10 @@ class Attacked:
 
 def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
     """Attacks a model; returns the result, or None for ``--dry-run``."""
+    if settings.study is not None:
+        from dlcli.commands import attack_report  # it needs this module
+
+        return attack_report.report(settings, invocation)
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:

@@ -185,9 +185,11 @@ class EvaluateSettings(UseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSettings(UseSettings):
-    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data."""
+    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data, and a ``study`` looks at
+    more than one attack."""
 
     attack: Node
+    study: Node | None = None
     images: str | None = None
 
 

@@ -70,4 +70,4 @@ def mcnemar(first: Tensor, second: Tensor) -> float:
     total, fewer = only_first + only_second, min(only_first, only_second)
     # In whole numbers, so that no count is too large.
     tail = sum(math.comb(total, count) for count in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**total)
+    return min(1.0, float(2 * tail / 2**total))

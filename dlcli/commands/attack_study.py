@@ -1,0 +1,95 @@
+"""``dl attack report``: its settings, and what they come to for a model's data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import ClassVar
+
+from dlcli.attacks.ascent import check_counts
+from dlcli.attacks.balls import Norm, check_epsilon
+from dlcli.commands.attack import build_attack
+from dlcli.commands.attack_budget import seconds_of
+from dlcli.commands.attack_chain import Effort
+from dlcli.config.build import build
+from dlcli.config.schema import AttackSettings, Invocation
+from dlcli.contracts import DataSpec
+from dlcli.errors import UsageError
+
+_THREAT = ("attack.epsilon=", "attack.norm=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessReport:
+    """A look at how a model stands attacks: all of them, the worst case of each example, and whether to believe it.
+
+    Args:
+        epsilon: radius in raw units.
+        norm: "linf" or "l2".
+        steps: gradient steps of AutoPGD, and of AutoPGD and FAB for each class.
+        targets: wrong classes to try, the likeliest first.
+        queries: of Square attack.
+        reach: the curve goes up to so many times ``epsilon``; at least 1.
+        rungs: radii of the curve; at least 2.
+        budget: a time such as "60s" or "5m": the best answer within it, on random examples. None looks at all of them.
+        against: another model reference, for a paired test on the same examples.
+
+    Raises:
+        ValueError: a value is out of its range.
+    """
+
+    kind: ClassVar[str] = "study"
+
+    epsilon: float
+    norm: Norm = "linf"
+    steps: int = 100
+    targets: int = 9
+    queries: int = 5000
+    reach: float = 2.0
+    rungs: int = 12
+    budget: str | None = None
+    against: str | None = None
+
+    def __post_init__(self) -> None:
+        check_epsilon(self.epsilon, self.norm)
+        check_counts(steps=self.steps, targets=self.targets, queries=self.queries)
+        if not self.reach >= 1:
+            raise ValueError(f"reach must be at least 1, got {self.reach}")
+        if self.rungs < 2:
+            raise ValueError(f"rungs must be at least 2, got {self.rungs}")
+        if self.budget is not None:
+            seconds_of(self.budget)
+
+    @property
+    def effort(self) -> Effort:
+        """How hard the attacks try."""
+        own = asdict(self)
+        return Effort(**{name: own[name] for name in ("epsilon", "norm", "steps", "targets", "queries", "reach", "rungs")})
+
+
+def study_for(settings: AttackSettings, invocation: Invocation, spec: DataSpec) -> tuple[RobustnessReport, AttackSettings, str]:
+    """Returns the study for data, the settings with its radius in numbers, and where the radius came from.
+
+    ``attack.epsilon`` and ``attack.norm`` say what they say of every attack. Raises UsageError for what a report would ignore,
+    and where the data have no default radius.
+    """
+    assert settings.study is not None
+    if settings.images is not None:
+        raise UsageError("a report needs labels, and --images brings none", hint="dl attack fgsm --images, or leave it out")
+    if spec.kind != "image":
+        raise UsageError(f"dl attack report changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
+    typed = [text for text in invocation.overrides if text.lstrip("+").startswith("attack")]
+    ignored = next((text for text in typed if not text.startswith(_THREAT)), None)
+    if ignored is not None:
+        reason = f"a report has attacks of its own: {ignored} has no place"
+        raise UsageError(reason, hint="study.steps=…, study.norm=l2 or study.epsilon=…; --cfg job shows all")
+    node = dict(settings.study)
+    node |= {text.split("=")[0][len("attack.") :]: settings.attack[text.split("=")[0][len("attack.") :]] for text in typed}
+    threat = {"epsilon": node["epsilon"], "norm": node["norm"]}
+    noise, reason = build_attack({"_target_": "dlcli.attacks.noise.Noise", **threat}, spec)
+    if not noise.threat.epsilon:
+        raise UsageError("a report needs a radius above 0", hint="study.epsilon=0.1")
+    node["epsilon"] = noise.threat.epsilon
+    study = build("study", node)
+    assert isinstance(study, RobustnessReport)
+    shown = {**settings.attack, "epsilon": study.epsilon, "norm": study.norm}
+    return study, replace(settings, study=node, attack=shown), reason
