@@ -129,8 +129,8 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
     "attack": {
         **_USE,
         "images": _IMAGES,
-        "budget": Flag(str, ("--budget",), "Report: the best answer in 60s or 5m.", "study.budget", "TIME"),
-        "against": Flag(str, ("--against",), "Report: a second model, paired on the same examples.", "study.against", "RUN"),
+        "budget": Flag(str, ("--budget",), "Report: the best answer in 60s or 5m.", "budget", "TIME"),
+        "against": Flag(str, ("--against",), "Report: a second model, paired on the same examples.", "against", "RUN"),
         "resume": Flag(str, ("--resume",), "Continue an unfinished report; alone: the newest.", metavar="RUN"),
         **_EVERYWHERE,
     },

@@ -62,12 +62,15 @@ class Effort:
 
     @property
     def radii(self) -> tuple[float, ...]:
-        """Radii of the curve: evenly up to ``epsilon``, and as many beyond it up to ``reach`` times as much (Linf: at most 1)."""
+        """Radii of the curve: half up to ``epsilon``, the denser the smaller, and half beyond, up to ``reach`` times as much.
+
+        In Linf none is above 1. An undefended network falls far below ``epsilon``, hence the squares.
+        """
         end = self.epsilon * self.reach
         end = min(end, 1.0) if self.norm == "linf" else end
         near = max(1, round(self.rungs / 2)) if end > self.epsilon else self.rungs
         far = self.rungs - near if end > self.epsilon else 0
-        inner = [self.epsilon * place / near for place in range(1, near + 1)]
+        inner = [self.epsilon * (place / near) ** 2 for place in range(1, near + 1)]
         return (*inner, *(self.epsilon + (end - self.epsilon) * place / far for place in range(1, far + 1)))
 
     def chain(self, classes: int) -> tuple[Link, ...]:

@@ -76,7 +76,7 @@ def conclude(
     }
     if curves:
         files["curve_values"] = run.write("curve.csv", curve_csv(curves))
-    verdicts = _verdicts(study, found, metrics, total=len(subject.split))
+    verdicts = _verdicts(study, found, metrics, total=len(subject.split), budget=settings.budget)
     facts = Robustness(
         title=f"{subject.loaded.name}: robustness",
         lead=title,
@@ -129,13 +129,15 @@ def rich_table(table: Table) -> RenderableType:
     return shown
 
 
-def _verdicts(study: RobustnessReport, found: Examined, metrics: Mapping[str, Metric], *, total: int) -> list[str]:
+def _verdicts(
+    study: RobustnessReport, found: Examined, metrics: Mapping[str, Metric], *, total: int, budget: str | None
+) -> list[str]:
     robust, clean = interval(metrics["attack/robust_accuracy"]), interval(metrics["attack/clean_accuracy"])
     said = [f"Of changes up to {study.epsilon:.4g} ({study.norm}) accuracy goes from {clean} to {robust} in the worst case."]
-    if study.budget is not None:
+    if budget is not None:
         count = plain_number(len(found.examined))
         said.append(
-            f"Within the budget of {study.budget} {count} of {plain_number(total)} examples were examined fully, at random: "
+            f"Within the budget of {budget} {count} of {plain_number(total)} examples were examined fully, at random: "
             "an upper bound, as longer attacks can only break more."
         )
     if "attack/paired/p_value" in metrics:

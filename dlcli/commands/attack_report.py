@@ -104,7 +104,7 @@ def _reported(bench: Bench, subject: Subject) -> Result:
     try:
         found = _examined(bench, subject, "attacks")
         other = None
-        if bench.study.against is not None:
+        if bench.settings.against is not None:
             rival = _rival(bench, subject)
             bench.talk.line(f"against {rival.loaded.name}:")
             other = (rival, _examined(bench, rival, "against", rows=found.examined, curve=False))
@@ -125,9 +125,9 @@ def _examined(bench: Bench, subject: Subject, folder: str, *, rows: Tensor | Non
     what, advice = f"attacking {size} examples at once", f"--batch-size {max(1, size // 4)}"
     with memory_errors(what, advice):
         clean = clean_outcomes(subject.loaded.model, subject.split, batch_size=size, check=bench.flag.check)
-        if study.budget is not None and rows is None:
+        if bench.settings.budget is not None and rows is None:
             return _budgeted(bench, subject, links, clean)
-        everything = links + ((effort.curve_link(steps=_CURVE_STEPS),) if curve and study.budget is None else ())
+        everything = links + ((effort.curve_link(steps=_CURVE_STEPS),) if curve and bench.settings.budget is None else ())
         guess = estimate(subject, everything, batch_size=size, seed=bench.settings.seed, check=bench.flag.check)
         bench.talk.line(guess.words(everything, len(subject.split) if rows is None else len(rows)))
         chosen = torch.arange(len(subject.split)) if rows is None else rows
@@ -165,7 +165,7 @@ def _remembering(bench: Bench, subject: Subject, folder: str, clean: Clean) -> C
 
 
 def _budgeted(bench: Bench, subject: Subject, links: Sequence[Link], clean: Clean) -> Examined:
-    assert bench.study.budget is not None
+    assert bench.settings.budget is not None
     total = len(subject.split)
     with bench.talk.progress("examples", total) as bar:
         found = within_budget(
@@ -173,14 +173,14 @@ def _budgeted(bench: Bench, subject: Subject, links: Sequence[Link], clean: Clea
             links,
             clean,
             epsilon=bench.study.epsilon,
-            until=bench.started + seconds_of(bench.study.budget),
+            until=bench.started + seconds_of(bench.settings.budget),
             batch_size=bench.batch_size(subject),
             seed=bench.settings.seed,
             check=bench.flag.check,
             done=bar.at,
         )
     if not len(found.examined):
-        reason = f"budget {bench.study.budget}: not even {min(16, total)} examples could be taken through all attacks"
+        reason = f"budget {bench.settings.budget}: not even {min(16, total)} examples could be taken through all attacks"
         raise ComputeError(reason, hint="--budget 5m, or study.queries=500 study.steps=20")
     robust = interval(robust_accuracy(found.distances(), found.epsilon))
     seen = f"{plain_number(len(found.examined))} of {plain_number(total)} examples, drawn at random"
@@ -190,8 +190,10 @@ def _budgeted(bench: Bench, subject: Subject, links: Sequence[Link], clean: Clea
 
 def _rival(bench: Bench, subject: Subject) -> Subject:
     """The other model on the same examples. Raises UsageError where it has others."""
-    reference = bench.study.against
+    # What "latest" or a name meant when the report began.
+    reference = str(bench.run.information.get("against") or bench.settings.against)
     rival = load_subject(replace(bench.settings, run=reference), bench.talk)
+    bench.run.describe(against=rival.loaded.reference)
     own, other = subject.loaded.model.spec, rival.loaded.model.spec
     same = len(subject.split) == len(rival.split) and torch.equal(subject.split.targets.cpu(), rival.split.targets.cpu())
     if (own.name, own.shape, own.classes) != (other.name, other.shape, other.classes) or not same:

@@ -30,8 +30,6 @@ class RobustnessReport:
         queries: of Square attack.
         reach: the curve goes up to so many times ``epsilon``; at least 1.
         rungs: radii of the curve; at least 2.
-        budget: a time such as "60s" or "5m": the best answer within it, on random examples. None looks at all of them.
-        against: another model reference, for a paired test on the same examples.
 
     Raises:
         ValueError: a value is out of its range.
@@ -46,8 +44,6 @@ class RobustnessReport:
     queries: int = 5000
     reach: float = 2.0
     rungs: int = 12
-    budget: str | None = None
-    against: str | None = None
 
     def __post_init__(self) -> None:
         check_epsilon(self.epsilon, self.norm)
@@ -56,8 +52,6 @@ class RobustnessReport:
             raise ValueError(f"reach must be at least 1, got {self.reach}")
         if self.rungs < 2:
             raise ValueError(f"rungs must be at least 2, got {self.rungs}")
-        if self.budget is not None:
-            seconds_of(self.budget)
 
     @property
     def effort(self) -> Effort:
@@ -73,6 +67,8 @@ def study_for(settings: AttackSettings, invocation: Invocation, spec: DataSpec) 
     and where the data have no default radius.
     """
     assert settings.study is not None
+    if settings.budget is not None:
+        _refuse_no_time(settings.budget)
     if settings.images is not None:
         raise UsageError("a report needs labels, and --images brings none", hint="dl attack fgsm --images, or leave it out")
     if spec.kind != "image":
@@ -93,3 +89,10 @@ def study_for(settings: AttackSettings, invocation: Invocation, spec: DataSpec) 
     assert isinstance(study, RobustnessReport)
     shown = {**settings.attack, "epsilon": study.epsilon, "norm": study.norm}
     return study, replace(settings, study=node, attack=shown), reason
+
+
+def _refuse_no_time(budget: str) -> None:
+    try:
+        seconds_of(budget)
+    except ValueError as error:
+        raise UsageError(str(error), hint="--budget 60s") from error

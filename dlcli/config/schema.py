@@ -186,11 +186,19 @@ class EvaluateSettings(UseSettings):
 @dataclass(frozen=True, kw_only=True)
 class AttackSettings(UseSettings):
     """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data, and a ``study`` looks at
-    more than one attack."""
+    more than one attack, within a ``budget`` of time and ``against`` another model if need be."""
 
     attack: Node
     study: Node | None = None
     images: str | None = None
+    budget: str | None = None
+    against: str | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("budget", "against"):
+            if getattr(self, key) is not None and self.study is None:
+                raise ValueError(f"{key}={getattr(self, key)} belongs to a report of all attacks: dl attack report --{key} …")
 
 
 @dataclass(frozen=True, kw_only=True)
