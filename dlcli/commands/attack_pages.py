@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 from dlcli.classifier import predicted_classes
 from dlcli.commands.attack_budget import order_of
 from dlcli.commands.attack_chain import CURVE, Examined, Link
+from dlcli.commands.attack_masking import masking_csv, masking_metrics, masking_table, masking_words
 from dlcli.commands.attack_results import (
     attack_csv,
     attack_table,
@@ -29,6 +30,7 @@ from dlcli.commands.subject import Subject
 from dlcli.config.schema import AttackSettings
 from dlcli.contracts import Metric
 from dlcli.metrics.accuracy import confusion_counts
+from dlcli.metrics.masking import Check
 from dlcli.metrics.paired import mcnemar, paired_difference
 from dlcli.metrics.robustness import histogram
 from dlcli.randomness import SampleKeys
@@ -51,8 +53,9 @@ def conclude(
     study: RobustnessReport,
     subject: Subject,
     found: Examined,
-    other: tuple[Subject, Examined] | None,
     *,
+    checks: Sequence[Check],
+    other: tuple[Subject, Examined] | None,
     settings: AttackSettings,
     talk: Talk,
 ) -> tuple[dict[str, Metric], dict[str, str]]:
@@ -63,6 +66,8 @@ def conclude(
     metrics = metrics_of(found, links, radii=radii, classes=len(spec.classes))
     title = f"{subject.loaded.name}: {plain_number(len(found.examined))} examples, {study.norm}, epsilon {study.epsilon:.4g}"
     tables: dict[str, list[Table]] = {"Attacks": [attack_table(found, links, caption=title)]}
+    metrics |= masking_metrics(checks)
+    tables["Can it be believed?"] = [masking_table(checks)]
     tables["Classes"] = [class_table(found, spec.classes)]
     curves = {subject.loaded.name: curve_of(found, radii)} if radii else {}
     if other is not None:
@@ -71,17 +76,20 @@ def conclude(
     pictures = _pictures(study, subject, found, links, curves, seed=settings.seed)
     files = {name: run.write(f"plots/{name}.png", data) for name, data in pictures.items()}
     files |= {
+        "masking": run.write("masking.csv", masking_csv(checks)),
         "attacks": run.write("attacks.csv", attack_csv(found, links)),
         "outcomes": run.write("outcomes.csv", outcomes_csv(found, spec.classes)),
     }
     if curves:
         files["curve_values"] = run.write("curve.csv", curve_csv(curves))
     verdicts = _verdicts(study, found, metrics, total=len(subject.split), budget=settings.budget)
+    judged, *signs = masking_words(checks)
+    verdicts.insert(1, judged)
     facts = Robustness(
         title=f"{subject.loaded.name}: robustness",
         lead=title,
         verdicts=verdicts,
-        warnings=(),
+        warnings=signs,
         tables=tables,
         pictures=pictures,
         made=f"Made by dl attack report, dlcli {importlib.metadata.version('dlcli')}, on {datetime.now(UTC):%Y-%m-%d}.",
@@ -93,7 +101,7 @@ def conclude(
     if curves:
         lines = {name: [(radius, 100 * metric.value) for radius, metric in curve.items()] for name, curve in curves.items()}
         talk.picture(terminal.curve(lines, width=min(talk.console.width, 72), x_label=f"radius ({study.norm})"))
-    for sentence in verdicts:
+    for sentence in (*verdicts, *signs):
         talk.line(sentence)
     return metrics, files
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from dlcli.commands.attack_budget import seconds_of, within_budget
 from dlcli.commands.attack_chain import Examined, Link, attempted, run_chain
 from dlcli.commands.attack_estimate import duration, estimate
+from dlcli.commands.attack_masking import Attempt, masking_checks
 from dlcli.commands.attack_pages import conclude
 from dlcli.commands.attack_store import digest_of, keep, kept
 from dlcli.commands.attack_study import RobustnessReport, study_for
@@ -102,13 +103,17 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
 
 def _reported(bench: Bench, subject: Subject) -> Result:
     try:
-        found = _examined(bench, subject, "attacks")
+        found, attempt = _examined(bench, subject, "attacks")
+        seed = bench.settings.seed
+        checks = masking_checks(subject, found, bench.study.effort, probes=bench.study.probes, seed=seed, attempt=attempt)
         other = None
         if bench.settings.against is not None:
             rival = _rival(bench, subject)
             bench.talk.line(f"against {rival.loaded.name}:")
-            other = (rival, _examined(bench, rival, "against", rows=found.examined, curve=False))
-        metrics, files = conclude(bench.run, bench.study, subject, found, other, settings=bench.settings, talk=bench.talk)
+            other = (rival, _examined(bench, rival, "against", rows=found.examined, curve=False)[0])
+        metrics, files = conclude(
+            bench.run, bench.study, subject, found, checks=checks, other=other, settings=bench.settings, talk=bench.talk
+        )
     except Interrupted as error:
         error.hint = f"dl attack --resume {bench.run.id}"
         raise
@@ -118,24 +123,29 @@ def _reported(bench: Bench, subject: Subject) -> Result:
     return result
 
 
-def _examined(bench: Bench, subject: Subject, folder: str, *, rows: Tensor | None = None, curve: bool = True) -> Examined:
-    """Runs the chain on all examples, on some, or on as many as fit into the budget, and then the curve."""
+def _examined(
+    bench: Bench, subject: Subject, folder: str, *, rows: Tensor | None = None, curve: bool = True
+) -> tuple[Examined, Attempt | None]:
+    """Runs the chain on all examples, on some, or on as many as fit into the budget, and then the curve.
+
+    Returns what they did, and what runs further attacks, which a budget has no time for.
+    """
     study, effort, size = bench.study, bench.study.effort, bench.batch_size(subject)
     links = effort.chain(len(subject.loaded.model.spec.classes))
     what, advice = f"attacking {size} examples at once", f"--batch-size {max(1, size // 4)}"
     with memory_errors(what, advice):
         clean = clean_outcomes(subject.loaded.model, subject.split, batch_size=size, check=bench.flag.check)
         if bench.settings.budget is not None and rows is None:
-            return _budgeted(bench, subject, links, clean)
+            return _budgeted(bench, subject, links, clean), None
         everything = links + ((effort.curve_link(steps=_CURVE_STEPS),) if curve and bench.settings.budget is None else ())
         guess = estimate(subject, everything, batch_size=size, seed=bench.settings.seed, check=bench.flag.check)
         bench.talk.line(guess.words(everything, len(subject.split) if rows is None else len(rows)))
         chosen = torch.arange(len(subject.split)) if rows is None else rows
         attempt = _remembering(bench, subject, folder, clean)
-        return run_chain(subject, everything, clean, chosen, epsilon=study.epsilon, attempt=attempt)
+        return run_chain(subject, everything, clean, chosen, epsilon=study.epsilon, attempt=attempt), attempt
 
 
-def _remembering(bench: Bench, subject: Subject, folder: str, clean: Clean) -> Callable[[Link, Tensor], Outcomes]:
+def _remembering(bench: Bench, subject: Subject, folder: str, clean: Clean) -> Attempt:
     """Runs a link, or takes what the run's folder holds of it."""
 
     def attempt(link: Link, rows: Tensor) -> Outcomes:
@@ -166,14 +176,15 @@ def _remembering(bench: Bench, subject: Subject, folder: str, clean: Clean) -> C
 
 def _budgeted(bench: Bench, subject: Subject, links: Sequence[Link], clean: Clean) -> Examined:
     assert bench.settings.budget is not None
-    total = len(subject.split)
+    total, given = len(subject.split), seconds_of(bench.settings.budget)
     with bench.talk.progress("examples", total) as bar:
         found = within_budget(
             subject,
             links,
             clean,
             epsilon=bench.study.epsilon,
-            until=bench.started + seconds_of(bench.settings.budget),
+            # A tenth, and ten seconds at most, are left for the checks and the page.
+            until=bench.started + (given - min(0.1 * given, 10.0)),
             batch_size=bench.batch_size(subject),
             seed=bench.settings.seed,
             check=bench.flag.check,

@@ -30,6 +30,7 @@ class RobustnessReport:
         queries: of Square attack.
         reach: the curve goes up to so many times ``epsilon``; at least 1.
         rungs: radii of the curve; at least 2.
+        probes: examples on which the masking checks run PGD at several radii; at least 1.
 
     Raises:
         ValueError: a value is out of its range.
@@ -44,10 +45,11 @@ class RobustnessReport:
     queries: int = 5000
     reach: float = 2.0
     rungs: int = 12
+    probes: int = 100
 
     def __post_init__(self) -> None:
         check_epsilon(self.epsilon, self.norm)
-        check_counts(steps=self.steps, targets=self.targets, queries=self.queries)
+        check_counts(steps=self.steps, targets=self.targets, queries=self.queries, probes=self.probes)
         if not self.reach >= 1:
             raise ValueError(f"reach must be at least 1, got {self.reach}")
         if self.rungs < 2:
