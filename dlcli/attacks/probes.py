@@ -16,7 +16,7 @@ from dlcli.classifier import class_logits
 from dlcli.randomness import SampleKeys
 
 # Length of a step to either side, and the relative error at which two slopes differ: in double and in single precision.
-_DOUBLE, _SINGLE = (1e-6, 0.1), (1e-2, 0.3)
+_DOUBLE, _SINGLE = (1e-6, 0.1), (2e-3, 0.3)
 _OFF = 0.01
 
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from dlcli.attacks.ascent import check_counts
 from dlcli.attacks.balls import Norm, check_epsilon
-from dlcli.commands.attack import build_attack
 from dlcli.commands.attack_budget import seconds_of
 from dlcli.commands.attack_chain import Effort
+from dlcli.commands.attack_loop import build_attack
 from dlcli.config.build import build
 from dlcli.config.schema import AttackSettings, Invocation
 from dlcli.contracts import DataSpec

@@ -54,7 +54,8 @@ def test_an_interrupted_report_goes_on_behind_its_finished_attacks(dl, tmp_path,
     tried += ["before"] * 8
     again = dl("attack", "--resume")
     assert again.code == 0, again.err
-    assert tried[8:] == ["apgd_t", "fab_t", "square", "curve"]
+    assert tried[8:12] == ["apgd_t", "fab_t", "square", "curve"]
+    assert {name.partition("_")[0] for name in tried[12:]} == {"masking"}
     assert "as it was found before" in again.err
     monkeypatch.undo()
     monkeypatch.setenv("DL_RUNS", str(tmp_path / "runs"))
@@ -127,6 +128,9 @@ def test_a_dry_run_says_the_cost_and_writes_nothing(dl, tmp_path):
     ("words", "message"),
     [
         (("attack", "fgsm", "--budget", "60s"), "budget=60s belongs to a report"),
+        (("attack", "fgsm", "--against", "builtin:mnist"), "against=builtin:mnist belongs to a report"),
+        (("attack", "report", "--targeted", "3"), "targeted=3 belongs to one attack"),
+        (("attack", "report", "--source", "builtin:mnist"), "source=builtin:mnist belongs to one attack"),
         (("attack", "report", "attack.gamma=2"), "gamma"),
         (("attack", "report", "--images", "x.png"), "needs labels"),
         (("attack", "--resume", "study.steps=3"), "cannot change"),
