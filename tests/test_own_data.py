@@ -60,11 +60,11 @@ def test_a_folder_whose_images_cannot_be_read_names_them_and_the_way_out(dl, pho
     assert skipped.code == 0, skipped.err
 
 
-def test_a_table_trains_and_evaluates_and_attacks_say_that_they_are_for_images(dl, tmp_path):
+def test_a_table_trains_and_evaluates_and_an_attack_moves_its_numbers_and_never_its_words(dl, tmp_path):
     path = tmp_path / "people.csv"
     rows = [f"{20 + row % 30},{'Ulm' if row % 3 else 'Bonn'},{'Yes' if row % 30 > 20 else 'No'}" for row in range(120)]
     path.write_text("\n".join(["age,city,left", *rows]) + "\n")
-    answer = dl("train", "--data", str(path), "--target", "left", "trainer.epochs=3")
+    answer = dl("train", "--data", str(path), "--target", "left", "trainer.epochs=30")
     assert answer.code == 0, answer.err
     assert "logistic regression" in answer.err
     (run,) = [own.parent for own in (tmp_path / "runs" / "train" / "people").glob("*/result.json")]
@@ -72,9 +72,11 @@ def test_a_table_trains_and_evaluates_and_attacks_say_that_they_are_for_images(d
     assert {"test/auroc", "test/average_precision", "test/logistic_regression/auroc", "test/majority/accuracy"} <= set(metrics)
     evaluated = dl("evaluate")
     assert evaluated.code == 0, evaluated.err
-    attacked = dl("attack", "fgsm")
-    assert attacked.code == 2
-    assert "dl attack changes images, and people holds tables" in attacked.err
+    attacked = dl("attack", "fgsm", "attack.epsilon=1")
+    assert attacked.code == 0, attacked.err
+    (changes,) = (tmp_path / "runs" / "attack").rglob("changes.csv")
+    moved = {line.split(",")[1] for line in changes.read_text().splitlines()[1:]}
+    assert moved == {"age"}
 
 
 def test_a_wrong_target_is_one_line_with_the_right_one(dl, tmp_path):

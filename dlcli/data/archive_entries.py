@@ -19,7 +19,6 @@ from dlcli.errors import DataError
 
 _LONGEST_NAME = 255  # bytes of one part of a path, on the common file systems
 _LONGEST_HEADER = 1 << 20  # bytes; a tar's long names and comments are read whole into memory
-_EXTENSIONS = {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
 _SLACK = 2 * _LONGEST_HEADER  # bytes; a tar's headers and padding are not held against what its files may be
 _EARLY = 50_000_000  # bytes; what is smaller is no bomb, however well it is packed
 _CHUNK = 1 << 20
@@ -121,20 +120,38 @@ def _zip_entries(path: Path, check: Check) -> Iterator[tuple[str, int, IO[bytes]
                 yield name, info.file_size, file
 
 
-class _Header(tarfile.TarInfo):
-    """A tar header. Here what tarfile takes for a quiet end is an error, and extensions, which it reads whole, cannot grow."""
+class _Headers:
+    """A tar's stream. While a header is looked for, extensions that would fill the memory are refused: they are read whole."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: Any, errors: str) -> Any:
-        try:
-            found = super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]  # the block of zeros that ends every tar
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-        if found.type in _EXTENSIONS and found.size > _LONGEST_HEADER:
+    def __init__(self, stream: Any) -> None:
+        self._stream, self.looking, self.last = stream, True, b""
+
+    def read(self, size: int) -> bytes:
+        if self.looking and size > _LONGEST_HEADER + tarfile.BLOCKSIZE:
             raise tarfile.ReadError("a header is too long")
-        return found
+        self.last = self._stream.read(size)
+        return self.last
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+class _Tar(tarfile.TarFile):
+    """A tar that is read from front to end. What tarfile takes for a quiet end is an error here: it must be a block of zeros."""
+
+    def __init__(self, name: Any, mode: Any, fileobj: Any, **settings: Any) -> None:
+        self._headers = _Headers(fileobj)
+        super().__init__(name, mode, self._headers, **settings)
+
+    def files(self) -> Iterator[tarfile.TarInfo]:
+        """Yields the entries; only before the next one is asked for can one be read."""
+        while (info := self.next()) is not None:
+            self._headers.looking = False
+            yield info
+            self._headers.looking = True
+            self.members: list[tarfile.TarInfo] = []  # or every header stays in memory
+        if self._headers.last != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError("it ends without the block of zeros that ends every tar")
 
 
 class _Counted:
@@ -157,8 +174,8 @@ def _tar_entries(path: Path, start: bytes, check: Check) -> Iterator[tuple[str, 
             if start.startswith(magic):
                 unpacked = stack.enter_context(opened(path))
         stream: Any = _Counted(unpacked, check)
-        archive: Any = stack.enter_context(tarfile.open(fileobj=stream, mode="r|", tarinfo=_Header, bufsize=_CHUNK))
-        for info in archive:
+        archive = stack.enter_context(_Tar.open(fileobj=stream, mode="r|", bufsize=_CHUNK))
+        for info in archive.files():
             if info.issym() or info.islnk():
                 raise check.refuse(f"{shown(info.name)} is a link to {shown(info.linkname)}")
             if info.issparse() or not (info.isreg() or info.isdir()):
@@ -166,4 +183,3 @@ def _tar_entries(path: Path, start: bytes, check: Check) -> Iterator[tuple[str, 
             name = check.entry(info.name, info.size, plain=info.isreg())
             if info.isreg() and (file := archive.extractfile(info)) is not None:
                 yield name, info.size, file
-            archive.members = []  # or every header stays in memory

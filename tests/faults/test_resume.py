@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from dlcli.engine import fit as engine
 from dlcli.runs.find import list_runs, read_run
@@ -330,5 +331,33 @@ def test_a_run_that_the_clock_stopped_had_its_head_trained_whole(dl: Dl, parent:
 def test_every_strategy_goes_on_bit_for_bit(dl: Dl, parent: Path, strategy: str, step: int) -> None:
     stopped_one = finetuned(dl, step, f"strategy={strategy}", "--run", parent.name)
     whole = finetuned(dl, None, f"strategy={strategy}", "--run", parent.name)
+    assert dl("finetune", "--resume", stopped_one.name, "--quiet").code == 0
+    assert outcome(stopped_one) == outcome(whole)
+
+
+def test_a_size_that_was_typed_is_kept_where_nothing_was_saved_yet(dl: Dl, tmp_path: Path) -> None:
+    for number in range(24):
+        image = Image.effect_noise((60, 60), 40 + 10 * (number % 2))
+        (tmp_path / "photos" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        image.save(tmp_path / "photos" / "ab"[number % 2] / f"{number}.png")
+    words = (
+        "--backbone",
+        "shufflenet_v2_x0_5",
+        "--weights",
+        "none",
+        "--data",
+        str(tmp_path / "photos"),
+        "data.size=20",
+        "--size",
+        "32",
+        "--quiet",
+    )
+    few = ("trainer.epochs=2", "trainer.batch_size=4")
+    with stopped_at(1):
+        assert dl("finetune", *words, *few).code == 143
+    stopped_one = newest()
+    shutil.rmtree(stopped_one / "checkpoints")
+    assert dl("finetune", *words, *few).code == 0
+    whole = newest()
     assert dl("finetune", "--resume", stopped_one.name, "--quiet").code == 0
     assert outcome(stopped_one) == outcome(whole)
