@@ -105,8 +105,7 @@ def _looks(seen: Probes) -> list[Check]:
 
 
 def _further(examined: Examined, effort: Effort, few: Tensor, right: Tensor, *, attempt: Attempt, largest: float) -> list[Check]:
-    radii = [effort.epsilon / 2, effort.epsilon, 2 * effort.epsilon]
-    radii = [*(radius for radius in radii if radius < largest), largest]
+    radii = _radii(examined, effort, largest)
     left = []
     for number, radius in enumerate(radii):
         attack = PGD(epsilon=radius, norm=effort.norm, steps=PGD_STEPS)
@@ -122,6 +121,15 @@ def _further(examined: Examined, effort: Effort, few: Tensor, right: Tensor, *, 
         masking.monotone(left, radii, len(few)),
         masking.more_effort(fell, len(tried), len(stood), len(right)),
     ]
+
+
+def _radii(examined: Examined, effort: Effort, largest: float) -> list[float]:
+    """Where accuracy may be seen to fall: about the change that half of the examples need, about epsilon, and the end."""
+    distances = examined.distances()[examined.right]
+    needed = distances[distances.isfinite() & (distances > 0)]
+    middle = [float(needed.median())] if len(needed) else []
+    radii = {*(factor * size for size in middle for factor in (0.5, 1.0)), *(effort.epsilon * factor for factor in (0.5, 1, 2))}
+    return [*sorted(radius for radius in radii if radius < largest), largest]
 
 
 def _link(name: str, words: str, attack: PGD | APGD, passes: int) -> Link:

@@ -60,6 +60,7 @@ def report(settings: AttackSettings, invocation: Invocation) -> Result | None:
     with catching_signals() as flag:
         subject = load_subject(settings, talk)
         study, settings, reason = study_for(settings, invocation, subject.loaded.model.spec)
+        subject = study.seen_by(subject)
         talk.line(f"report · {study.norm} · epsilon {study.epsilon:.4g} ({reason})")
         if invocation.dry_run:
             links = study.effort.chain(len(subject.loaded.model.spec.classes))
@@ -94,6 +95,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     with catching_signals() as flag:
         subject = load_subject(replace(settings, run=str(info.information["parent"])), talk)
         study, settings, _ = study_for(settings, invocation, subject.loaded.model.spec)
+        subject = study.seen_by(subject)
         run = Run.reopen(info.path)
         with failing(run):
             talk.line(f"resuming {info.id}")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 from dlcli.attacks.ascent import check_counts
 from dlcli.attacks.balls import Norm, check_epsilon
 from dlcli.commands.attack_budget import seconds_of
 from dlcli.commands.attack_chain import Effort
 from dlcli.commands.attack_loop import build_attack
+from dlcli.commands.subject import Subject
 from dlcli.config.build import build
 from dlcli.config.schema import AttackSettings, Invocation
 from dlcli.contracts import DataSpec
 from dlcli.errors import UsageError
+from dlcli.models.disguise import Disguise, disguised
 
 _THREAT = ("attack.epsilon=", "attack.norm=")
 
@@ -31,6 +33,7 @@ class RobustnessReport:
         reach: the curve goes up to so many times ``epsilon``; at least 1.
         rungs: radii of the curve; at least 2.
         probes: examples on which the masking checks run PGD at several radii; at least 1.
+        disguise: hides the gradient first, which makes no model more robust: the verdict must see it. None: the model as it is.
 
     Raises:
         ValueError: a value is out of its range.
@@ -46,6 +49,7 @@ class RobustnessReport:
     reach: float = 2.0
     rungs: int = 12
     probes: int = 100
+    disguise: Disguise | None = None
 
     def __post_init__(self) -> None:
         check_epsilon(self.epsilon, self.norm)
@@ -54,6 +58,16 @@ class RobustnessReport:
             raise ValueError(f"reach must be at least 1, got {self.reach}")
         if self.rungs < 2:
             raise ValueError(f"rungs must be at least 2, got {self.rungs}")
+        if self.disguise is not None and self.disguise not in get_args(Disguise):
+            raise ValueError(f"disguise must be one of {', '.join(get_args(Disguise))}, got {self.disguise!r}")
+
+    def seen_by(self, subject: Subject) -> Subject:
+        """Returns what is attacked: the subject itself, or its model in disguise."""
+        if self.disguise is None:
+            return subject
+        loaded = subject.loaded
+        hiding = replace(loaded, model=disguised(loaded.model, self.disguise), name=f"{loaded.name} ({self.disguise})")
+        return replace(subject, loaded=hiding)
 
     @property
     def effort(self) -> Effort:

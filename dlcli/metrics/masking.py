@@ -132,7 +132,10 @@ def more_effort(fell: int, tried: int, standing: int, n: int) -> Check:
     change = fell / tried * standing / n if tried and n else 0.0
     verdict = "PASS" if fell <= 1 else _graded(change, 0.005, 0.02)
     figure = f"{fell} of {tried} that stood fell: {100 * change:.2f} points" if tried else "nothing was left standing"
-    reason = "more steps and starts change little" if verdict == "PASS" else "more steps and starts break more: not converged"
+    if not tried:
+        reason = "every example had fallen before"
+    else:
+        reason = "more steps and starts change little" if verdict == "PASS" else "more steps and starts break more: not converged"
     return _check("more_effort", "more steps and restarts", verdict, change, figure=figure, reason=reason,
                   advice="study.steps=500 study.queries=20000")  # fmt: skip
 
@@ -145,9 +148,12 @@ def black_box(fell: int, tried: int, n: int) -> Check:
     """
     verdict = _counted(fell, n)
     figure = f"Square broke {fell} of {tried} that stood" if tried else "nothing was left standing for Square"
-    reason = "random search finds nothing that gradients missed" if verdict == "PASS" else (
-        "random search breaks what attacks with gradients did not: their gradient is of no use"
-    )  # fmt: skip
+    if not tried:
+        reason = "gradients broke every example, so they are of use"
+    elif verdict == "PASS":
+        reason = "random search finds nothing that gradients missed"
+    else:
+        reason = "random search breaks what attacks with gradients did not: their gradient is of no use"
     return _check("black_box", "black box against white box", verdict, fell / max(n, 1), figure=figure, reason=reason,
                   advice="dl attack square attack.queries=20000; transfer from another network")  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -132,3 +134,24 @@ def test_figures_table_and_file_hold_every_check():
     assert metrics["attack/masking/three"].value == 0.5
     assert [row[1] for row in masking_table(failing()).rows] == ["PASS", "WARN", "FAIL"]
     assert masking_csv(failing()).decode().splitlines()[3] == "three,FAIL,0.5,half,why,dl attack square"
+
+
+def test_radii_lie_where_accuracy_falls_and_reach_the_end(digits, split):
+    model = digits.model
+    subject = Subject(Loaded(model, None, "x", "x", {}), split, torch.device("cpu"))  # type: ignore[arg-type]
+    clean = clean_outcomes(model, split, batch_size=COUNT)
+    tried: dict[str, float] = {}
+
+    def attempt(link, rows):
+        if link.name.startswith("masking_") and link.name != "masking_more":
+            tried[link.name] = link.attack.epsilon
+        return attempted(subject, link, rows, clean, batch_size=COUNT, seed=0, check=lambda: None)
+
+    links = (*EFFORT.chain(10)[:4], EFFORT.curve_link(steps=5))
+    examined = run_chain(subject, links, clean, torch.arange(COUNT), epsilon=0.1, attempt=attempt)
+    square = {"square": attempt(EFFORT.chain(10)[-1], torch.arange(0))}
+    examined = replace(examined, found={**examined.found, **square})
+    masking_checks(subject, examined, EFFORT, probes=20, seed=0, attempt=attempt)
+    median = float(examined.distances()[examined.right].median())
+    assert list(tried.values()) == sorted(tried.values())
+    assert set(tried.values()) == {median / 2, median, 0.05, 0.1, 0.2, 1.0}

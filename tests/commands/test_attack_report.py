@@ -141,3 +141,27 @@ def test_what_makes_no_sense_is_refused_in_one_line(words, message, dl):
     answer = dl(*words)
     assert answer.code == 2
     assert message in answer.err
+
+
+@pytest.mark.parametrize("disguise", ["saturated", "quantised", "randomised"])
+def test_a_shipped_model_fails_in_disguise(disguise, dl, tmp_path):
+    answer = dl(*SMALL, "--limit", "16", "study.epsilon=0.05", f"study.disguise={disguise}", "study.probes=8", "study.rungs=2")
+    assert answer.code == 0, answer.err
+    assert "Masking verdict FAIL" in answer.err
+    assert "Next: " in answer.err
+    (result,) = results(tmp_path)
+    assert result["metrics"]["attack/masking/failed"]["value"] >= 1
+
+
+def test_a_shipped_model_passes_as_it_is(dl, tmp_path):
+    answer = dl(*SMALL, "study.epsilon=0.3")
+    assert answer.code == 0, answer.err
+    assert "Masking verdict PASS" in answer.err
+    (result,) = results(tmp_path)
+    assert result["metrics"]["attack/masking/warned"]["value"] == result["metrics"]["attack/masking/failed"]["value"] == 0
+
+
+def test_an_unknown_disguise_is_refused_in_one_line(dl):
+    answer = dl(*SMALL, "study.disguise=hat")
+    assert answer.code == 2
+    assert "saturated, quantised, randomised" in answer.err
