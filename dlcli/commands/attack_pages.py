@@ -12,6 +12,14 @@ from torch import Tensor
 
 from dlcli.classifier import predicted_classes
 from dlcli.commands.attack_budget import order_of
+from dlcli.commands.attack_certified import (
+    Certified,
+    certified_csv,
+    certified_metrics,
+    certified_plot,
+    certified_table,
+    certified_words,
+)
 from dlcli.commands.attack_chain import CURVE, Examined, Link
 from dlcli.commands.attack_masking import masking_csv, masking_metrics, masking_table, masking_words
 from dlcli.commands.attack_results import (
@@ -55,6 +63,7 @@ def conclude(
     found: Examined,
     *,
     checks: Sequence[Check],
+    certified: Certified | None,
     other: tuple[Subject, Examined] | None,
     settings: AttackSettings,
     talk: Talk,
@@ -75,6 +84,12 @@ def conclude(
         tables["Against another model"] = [attack_table(other[1], links, caption=f"{other[0].loaded.name}, the same examples")]
     pictures = _pictures(study, subject, found, links, curves, seed=settings.seed)
     files = {name: run.write(f"plots/{name}.png", data) for name, data in pictures.items()}
+    if certified is not None:
+        metrics |= certified_metrics(certified)
+        tables["Certified"] = [certified_table(certified)]
+        files["certified_values"] = run.write("certified.csv", certified_csv(certified, spec.classes))
+        plot = certified_plot(certified, plain=curves.get(subject.loaded.name))
+        pictures["certified"], files["certified"] = plot, run.write("plots/certified.png", plot)
     files |= {
         "masking": run.write("masking.csv", masking_csv(checks)),
         "attacks": run.write("attacks.csv", attack_csv(found, links)),
@@ -84,7 +99,7 @@ def conclude(
         files["curve_values"] = run.write("curve.csv", curve_csv(curves))
     verdicts = _verdicts(study, found, metrics, total=len(subject.split), budget=settings.budget)
     judged, *signs = masking_words(checks)
-    verdicts.insert(1, judged)
+    verdicts = [verdicts[0], judged, *verdicts[1:], *([] if certified is None else [certified_words(certified)])]
     facts = Robustness(
         title=f"{subject.loaded.name}: robustness",
         lead=title,

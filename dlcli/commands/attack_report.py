@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from dlcli.commands.attack_budget import seconds_of, within_budget
+from dlcli.commands.attack_certified import Certified
+from dlcli.commands.attack_certify import Smoothing, certify
 from dlcli.commands.attack_chain import Examined, Link, attempted, run_chain
 from dlcli.commands.attack_estimate import duration, estimate
 from dlcli.commands.attack_masking import Attempt, masking_checks
@@ -108,13 +110,22 @@ def _reported(bench: Bench, subject: Subject) -> Result:
         found, attempt = _examined(bench, subject, "attacks")
         seed = bench.settings.seed
         checks = masking_checks(subject, found, bench.study.effort, probes=bench.study.probes, seed=seed, attempt=attempt)
+        certified = _certified(bench, subject, found)
         other = None
         if bench.settings.against is not None:
             rival = _rival(bench, subject)
             bench.talk.line(f"against {rival.loaded.name}:")
             other = (rival, _examined(bench, rival, "against", rows=found.examined, curve=False)[0])
         metrics, files = conclude(
-            bench.run, bench.study, subject, found, checks=checks, other=other, settings=bench.settings, talk=bench.talk
+            bench.run,
+            bench.study,
+            subject,
+            found,
+            checks=checks,
+            certified=certified,
+            other=other,
+            settings=bench.settings,
+            talk=bench.talk,
         )
     except Interrupted as error:
         error.hint = f"dl attack --resume {bench.run.id}"
@@ -151,7 +162,7 @@ def _remembering(bench: Bench, subject: Subject, folder: str, clean: Clean) -> A
     """Runs a link, or takes what the run's folder holds of it."""
 
     def attempt(link: Link, rows: Tensor) -> Outcomes:
-        digest = digest_of(subject, clean, link, rows, seed=bench.settings.seed)
+        digest = digest_of(subject, clean, link.attack, rows, seed=bench.settings.seed)
         known = kept(bench.run, folder, link, rows, digest=digest)
         if known is None:
             with bench.talk.progress("examples", len(rows)) as bar:
@@ -199,6 +210,26 @@ def _budgeted(bench: Bench, subject: Subject, links: Sequence[Link], clean: Clea
     seen = f"{plain_number(len(found.examined))} of {plain_number(total)} examples, drawn at random"
     bench.talk.line(f"the time is over: robust accuracy is at most about {robust}, on {seen}")
     return found
+
+
+def _certified(bench: Bench, subject: Subject, found: Examined) -> Certified | None:
+    """The smoothed classifier's certificates and attacks; None in Linf, which they say little of, and within a budget."""
+    study = bench.study
+    if study.norm != "l2" or not study.certify or bench.settings.budget is not None:
+        return None
+    size = bench.batch_size(subject)
+    with memory_errors(f"voting on {size} noisy copies at once", f"--batch-size {max(1, size // 4)}"):
+        return certify(
+            subject,
+            found.clean,
+            Smoothing(sigma=study.sigma, draws=study.draws),
+            count=study.certify,
+            seed=bench.settings.seed,
+            batch_size=size,
+            run=bench.run,
+            talk=bench.talk,
+            check=bench.flag.check,
+        )
 
 
 def _rival(bench: Bench, subject: Subject) -> Subject:

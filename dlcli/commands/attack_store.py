@@ -19,13 +19,13 @@ from dlcli.runs.record import SCHEMA, read_json
 from dlcli.runs.run import Run
 
 
-def digest_of(subject: Subject, clean: Clean, link: Link, rows: Tensor, *, seed: int) -> str:
-    """Returns a digest of all that outcomes depend on: weights, examples, the attack with its settings, the seed, the version."""
+def digest_of(subject: Subject, clean: Clean, attack: object, rows: Tensor, *, seed: int) -> str:
+    """Returns a digest of what outcomes depend on: weights, examples, the attack with its settings, the seed, the version."""
     digest = hashlib.sha256()
     for name, tensor in sorted(subject.loaded.model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    said = (clean.digest, repr(link.attack), seed, importlib.metadata.version("dlcli"), torch.__version__)
+    said = (clean.digest, repr(attack), seed, importlib.metadata.version("dlcli"), torch.__version__)
     digest.update(repr(said).encode())
     digest.update(rows.numpy().tobytes())
     return digest.hexdigest()

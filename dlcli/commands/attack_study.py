@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, replace
 from typing import ClassVar, get_args
 
@@ -33,6 +34,9 @@ class RobustnessReport:
         reach: the curve goes up to so many times ``epsilon``; at least 1.
         rungs: radii of the curve; at least 2.
         probes: examples on which the masking checks run PGD at several radii; at least 1.
+        certify: examples, drawn at random, that randomized smoothing certifies in L2; 0 = none.
+        sigma: of the noise that it smooths with, in raw units; above 0.
+        draws: votes that a certificate rests on; at least 1.
         disguise: hides the gradient first, which makes no model more robust: the verdict must see it. None: the model as it is.
 
     Raises:
@@ -49,15 +53,22 @@ class RobustnessReport:
     reach: float = 2.0
     rungs: int = 12
     probes: int = 100
+    certify: int = 50
+    sigma: float = 0.25
+    draws: int = 1000
     disguise: Disguise | None = None
 
     def __post_init__(self) -> None:
         check_epsilon(self.epsilon, self.norm)
-        check_counts(steps=self.steps, targets=self.targets, queries=self.queries, probes=self.probes)
+        check_counts(steps=self.steps, targets=self.targets, queries=self.queries, probes=self.probes, draws=self.draws)
         if not self.reach >= 1:
             raise ValueError(f"reach must be at least 1, got {self.reach}")
         if self.rungs < 2:
             raise ValueError(f"rungs must be at least 2, got {self.rungs}")
+        if self.certify < 0:
+            raise ValueError(f"certify must be at least 0, got {self.certify}")
+        if not 0 < self.sigma < math.inf:
+            raise ValueError(f"sigma must be above 0, got {self.sigma}")
         if self.disguise is not None and self.disguise not in get_args(Disguise):
             raise ValueError(f"disguise must be one of {', '.join(get_args(Disguise))}, got {self.disguise!r}")
 

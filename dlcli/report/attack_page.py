@@ -11,6 +11,7 @@ from dlcli.report.page import Block, Page, Picture, Section, Table, Text
 _ALT: Mapping[str, str] = {
     "curve": "Accuracy over the radius of the change, with 95 % intervals",
     "distances": "Histogram of the smallest change that fools the model, over the correctly classified examples",
+    "certified": "Accuracy of the smoothed classifier over the radius: at most, after attacks, and at least, as certified",
     "confusion": "Confusion matrix under attack: true classes in rows, what they are taken for in columns",
     "examples": "Examples that fall: unchanged, changed, and the change itself, enlarged",
 }
@@ -43,7 +44,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Attacks": (),
     "Can it be believed?": (),
     "Over the radius": ("curve", "distances"),
-    "Certified": (),
+    "Certified": ("certified",),
     "Classes": ("confusion",),
     "Examples": ("examples",),
     "Against another model": (),

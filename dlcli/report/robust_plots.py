@@ -11,17 +11,20 @@ from dlcli.report.figure import COLORS, clean, legend, new_figure, nothing, own_
 
 NORMS: Mapping[str, str] = {"linf": "L∞", "l2": "L2"}
 Curve = Mapping[float, Metric]
+# Points of a curve that are marked; more would hide it.
+_MARKED = 30
 
 
 @own_style
 def robust_curve_plot(
-    curves: Mapping[str, Curve], *, epsilon: float, norm: str, points: Mapping[str, Metric] | None = None
+    curves: Mapping[str, Curve], *, epsilon: float, norm: str, points: Mapping[str, Metric] | None = None, mark: str = "epsilon"
 ) -> bytes:
     """Returns accuracy in percent over the radius as PNG, each curve with its 95 % intervals; a dotted line marks ``epsilon``.
 
     Args:
         curves: line → radius → accuracy in [0, 1].
         points: accuracies at ``epsilon`` alone, such as those of single attacks.
+        mark: what ``epsilon`` is called.
     """
     figure = new_figure(7.6, 4.2)
     axes = figure.subplots()
@@ -33,10 +36,10 @@ def robust_curve_plot(
         high = [100 * _or(curve[radius].high, curve[radius].value) for radius in x]
         axes.fill_between(x, low, high, color=color, alpha=0.15, linewidth=0)
         values = [100 * curve[radius].value for radius in x]
-        drawn[name] = axes.plot(x, values, "o-", color=color, linewidth=1.8, markersize=3.5)[0]
+        drawn[name] = axes.plot(x, values, "-" if len(x) > _MARKED else "o-", color=color, linewidth=1.8, markersize=3.5)[0]
     for (name, metric), color in zip((points or {}).items(), COLORS[len(curves) :], strict=False):
         drawn[name] = axes.plot([epsilon], [100 * metric.value], "D", color=color, markersize=6, markeredgecolor="white")[0]
-    drawn[f"epsilon {epsilon:.4g}"] = axes.axvline(epsilon, color="#555555", linestyle=":", linewidth=1.2)
+    drawn[f"{mark} {epsilon:.4g}"] = axes.axvline(epsilon, color="#555555", linestyle=":", linewidth=1.2)
     axes.set(xlim=(0, None), ylim=(-2, 102))
     legend(axes, list(drawn.values()), list(drawn), loc="upper left", bbox_to_anchor=(1, 1))
     return png(figure)

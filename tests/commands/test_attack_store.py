@@ -67,13 +67,13 @@ def test_a_damaged_file_is_as_good_as_none(run, damage):
 
 
 def test_the_digest_depends_on_all_that_the_outcomes_depend_on():
-    one = digest_of(subject(), clean(), link(), ROWS, seed=0)
-    assert one == digest_of(subject(), clean(), link(), ROWS, seed=0)
+    one = digest_of(subject(), clean(), link().attack, ROWS, seed=0)
+    assert one == digest_of(subject(), clean(), link().attack, ROWS, seed=0)
     others = [
-        digest_of(subject(bias=0.1), clean(), link(), ROWS, seed=0),
-        digest_of(subject(), clean("other"), link(), ROWS, seed=0),
-        digest_of(subject(), clean(), link(0.2), ROWS, seed=0),
-        digest_of(subject(), clean(), link(), torch.tensor([0, 1]), seed=0),
-        digest_of(subject(), clean(), link(), ROWS, seed=1),
+        digest_of(subject(bias=0.1), clean(), link().attack, ROWS, seed=0),
+        digest_of(subject(), clean("other"), link().attack, ROWS, seed=0),
+        digest_of(subject(), clean(), link(0.2).attack, ROWS, seed=0),
+        digest_of(subject(), clean(), link().attack, torch.tensor([0, 1]), seed=0),
+        digest_of(subject(), clean(), link().attack, ROWS, seed=1),
     ]
     assert len({one, *others}) == 6
