@@ -54,6 +54,7 @@ from dlcli.report.text import safe
 from dlcli.runs.run import Run
 
 SHOWN = 6
+_BARS = 20
 
 
 def conclude(
@@ -182,8 +183,10 @@ def _pictures(
     if curves:
         radii = study.effort.radii
         pictures["curve"] = robust_curve_plot(curves, epsilon=study.epsilon, norm=study.norm)
-        counts, beyond = histogram(found.distances(), [0.0, *radii])
-        pictures["distances"] = distance_plot([0.0, *radii], counts, beyond=beyond, epsilon=study.epsilon, norm=study.norm)
+        # Bars of one width: what is taller is more, whatever the radii of the curve.
+        edges = [radii[-1] * place / _BARS for place in range(_BARS + 1)]
+        counts, beyond = histogram(found.distances(), edges)
+        pictures["distances"] = distance_plot(edges, counts, beyond=beyond, epsilon=study.epsilon, norm=study.norm)
     rows = found.examined
     matrix = confusion_counts(found.attacked_classes()[rows], found.clean.targets[rows], len(classes))
     pictures["confusion"] = confusion_plot(matrix, classes)

@@ -165,3 +165,25 @@ def test_an_unknown_disguise_is_refused_in_one_line(dl):
     answer = dl(*SMALL, "study.disguise=hat")
     assert answer.code == 2
     assert "saturated, quantised, randomised" in answer.err
+
+
+def test_in_l2_a_certified_lower_bound_stands_beside_the_upper(dl, tmp_path):
+    options = ("study.norm=l2", "study.certify=8", "study.draws=200", "study.probes=8", "study.rungs=2")
+    answer = dl(*SMALL, "--limit", "16", *options)
+    assert answer.code == 0, answer.err
+    (result,) = results(tmp_path)
+    values = {name: entry["value"] for name, entry in result["metrics"].items() if name.startswith("attack/smoothed/")}
+    radii = [name.split("/")[2] for name in values if name.endswith("certified_accuracy")]
+    assert len(radii) == 9
+    assert all(values[f"attack/smoothed/{r}/certified_accuracy"] <= values[f"attack/smoothed/{r}/robust_accuracy"] for r in radii)
+    assert values["attack/smoothed/contradicted"] == 0
+    assert "certifying 8 examples" in answer.err
+    folder = next((tmp_path / "runs").glob("attack/report/*/result.json")).parent
+    assert "at least (certified)" in (folder / "report.html").read_text()
+    assert (folder / "plots" / "certified.png").is_file()
+
+
+def test_nothing_is_certified_where_none_was_asked_for(dl, tmp_path):
+    assert dl(*SMALL, "--limit", "16", "study.norm=l2", "study.certify=0", "study.probes=8", "study.rungs=2").code == 0
+    (result,) = results(tmp_path)
+    assert not [name for name in result["metrics"] if "smoothed" in name]
