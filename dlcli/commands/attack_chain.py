@@ -26,6 +26,8 @@ from dlcli.metrics.robustness import fooling_distances, smallest, standing
 
 NOISE, CURVE = "noise", "curve"
 PGD_STEPS = 40
+# Gradient steps at each radius of the curve.
+CURVE_STEPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)

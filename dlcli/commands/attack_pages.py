@@ -20,7 +20,7 @@ from dlcli.commands.attack_certified import (
     certified_table,
     certified_words,
 )
-from dlcli.commands.attack_chain import CURVE, Examined, Link
+from dlcli.commands.attack_chain import CURVE, CURVE_STEPS, Examined, Link
 from dlcli.commands.attack_masking import masking_csv, masking_metrics, masking_table, masking_words
 from dlcli.commands.attack_results import (
     attack_csv,
@@ -71,7 +71,7 @@ def conclude(
 ) -> tuple[dict[str, Metric], dict[str, str]]:
     """Writes and shows everything; returns the metrics and files of ``result.json``."""
     spec, effort = subject.loaded.model.spec, study.effort
-    links = (*effort.chain(len(spec.classes)), effort.curve_link(steps=1))
+    links = (*effort.chain(len(spec.classes)), effort.curve_link(steps=CURVE_STEPS))
     radii = effort.radii if CURVE in found.found else ()
     metrics = metrics_of(found, links, radii=radii, classes=len(spec.classes))
     title = f"{subject.loaded.name}: {plain_number(len(found.examined))} examples, {study.norm}, epsilon {study.epsilon:.4g}"
@@ -80,17 +80,18 @@ def conclude(
     tables["Can it be believed?"] = [masking_table(checks)]
     tables["Classes"] = [class_table(found, spec.classes)]
     curves = {subject.loaded.name: curve_of(found, radii)} if radii else {}
+    pictures: dict[str, bytes] = {}
     if other is not None:
         metrics |= paired_metrics(found, other[1])
         tables["Against another model"] = [attack_table(other[1], links, caption=f"{other[0].loaded.name}, the same examples")]
-    pictures = _pictures(study, subject, found, links, curves, seed=settings.seed)
-    files = {name: run.write(f"plots/{name}.png", data) for name, data in pictures.items()}
     if certified is not None:
         metrics |= certified_metrics(certified)
         tables["Certified"] = [certified_table(certified)]
+        pictures["certified"] = certified_plot(certified, plain=curves.get(subject.loaded.name))
+    pictures |= _pictures(study, subject, found, links, curves, seed=settings.seed)
+    files = {name: run.write(f"plots/{name}.png", data) for name, data in pictures.items()}
+    if certified is not None:
         files["certified_values"] = run.write("certified.csv", certified_csv(certified, spec.classes))
-        plot = certified_plot(certified, plain=curves.get(subject.loaded.name))
-        pictures["certified"], files["certified"] = plot, run.write("plots/certified.png", plot)
     files |= {
         "masking": run.write("masking.csv", masking_csv(checks)),
         "attacks": run.write("attacks.csv", attack_csv(found, links)),
@@ -111,15 +112,20 @@ def conclude(
         made=f"Made by dl attack report, dlcli {importlib.metadata.version('dlcli')}, on {datetime.now(UTC):%Y-%m-%d}.",
     )
     files = {"report": run.write("report.html", page_html.html(attack_page(facts))), **files}
-    for parts in tables.values():
+    _show(facts, curves, norm=study.norm, talk=talk)
+    return metrics, files
+
+
+def _show(facts: Robustness, curves: Mapping[str, Mapping[float, Metric]], *, norm: str, talk: Talk) -> None:
+    """Tables, the curve and then what they say, since the end is what stays in sight."""
+    for parts in facts.tables.values():
         for table in parts:
             talk.show(rich_table(table))
     if curves:
         lines = {name: [(radius, 100 * metric.value) for radius, metric in curve.items()] for name, curve in curves.items()}
-        talk.picture(terminal.curve(lines, width=min(talk.console.width, 72), x_label=f"radius ({study.norm})"))
-    for sentence in (*verdicts, *signs):
+        talk.picture(terminal.curve(lines, width=min(talk.console.width, 72), x_label=f"radius ({norm})"))
+    for sentence in (*facts.verdicts, *facts.warnings):
         talk.line(sentence)
-    return metrics, files
 
 
 def paired_metrics(found: Examined, other: Examined) -> dict[str, Metric]:

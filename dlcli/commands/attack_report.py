@@ -12,7 +12,7 @@ from torch import Tensor
 from dlcli.commands.attack_budget import seconds_of, within_budget
 from dlcli.commands.attack_certified import Certified
 from dlcli.commands.attack_certify import Smoothing, certify
-from dlcli.commands.attack_chain import Examined, Link, attempted, run_chain
+from dlcli.commands.attack_chain import CURVE_STEPS, Examined, Link, attempted, run_chain
 from dlcli.commands.attack_estimate import duration, estimate
 from dlcli.commands.attack_masking import Attempt, masking_checks
 from dlcli.commands.attack_pages import conclude
@@ -33,9 +33,6 @@ from dlcli.report.terminal import interval
 from dlcli.runs.find import find_unfinished
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run, read_config
-
-# Gradient steps at each radius of the curve.
-_CURVE_STEPS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +147,7 @@ def _examined(
         clean = clean_outcomes(subject.loaded.model, subject.split, batch_size=size, check=bench.flag.check)
         if bench.settings.budget is not None and rows is None:
             return _budgeted(bench, subject, links, clean), None
-        everything = links + ((effort.curve_link(steps=_CURVE_STEPS),) if curve and bench.settings.budget is None else ())
+        everything = links + ((effort.curve_link(steps=CURVE_STEPS),) if curve and bench.settings.budget is None else ())
         guess = estimate(subject, everything, batch_size=size, seed=bench.settings.seed, check=bench.flag.check)
         bench.talk.line(guess.words(everything, len(subject.split) if rows is None else len(rows)))
         chosen = torch.arange(len(subject.split)) if rows is None else rows

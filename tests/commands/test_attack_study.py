@@ -66,7 +66,17 @@ def test_images_without_labels_and_tables_are_refused():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"epsilon": 8.0}, {"norm": "l1"}, {"steps": 0}, {"reach": 0.5}, {"rungs": 1}, {"certify": -1}, {"sigma": 0.0}, {"draws": 0}],
+    [
+        {"epsilon": 8.0},
+        {"norm": "l1"},
+        {"steps": 0},
+        {"reach": 0.5},
+        {"rungs": 1},
+        {"certify": -1},
+        {"sigma": 0.0},
+        {"draws": 0},
+        {"disguise": "hat"},
+    ],
 )
 def test_what_is_out_of_range_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
