@@ -21,7 +21,7 @@ from dlcli.contracts import DataSpec
 
 CONFIGS = config_root()
 FILES = sorted(CONFIGS.glob("*/**/*.yaml"))
-COMPONENTS = [path for path in FILES if path.parent.name in GIVEN]
+COMPONENTS = [path for path in FILES if path.relative_to(CONFIGS).parts[0] in GIVEN]
 EXPERIMENTS = sorted(entries("experiment"))
 SPEC = DataSpec(
     name="probe", shape=(1, 28, 28), classes=tuple("0123456789"), mean=(0.1,), std=(0.3,), epsilon={"linf": 0.3, "l2": 2.0}
@@ -47,7 +47,7 @@ def test_a_config_says_first_in_one_line_when_to_choose_it(path):
 
 @pytest.mark.parametrize("path", COMPONENTS, ids=name_of)
 def test_a_component_lists_every_parameter_of_its_class(path):
-    node, group = read(path), path.parent.name
+    node, group = read(path), path.relative_to(CONFIGS).parts[0]
     owner = resolve(group, node["_target_"])
     listed = [name for name in node if name != "_target_"]
     expected = [name for name in constructor_parameters(owner) if name not in GIVEN[group]]
@@ -59,7 +59,7 @@ def test_a_component_lists_every_parameter_of_its_class(path):
 
 @pytest.mark.parametrize("path", COMPONENTS, ids=name_of)
 def test_a_component_builds_with_the_real_builder(path):
-    node, group = read(path), path.parent.name
+    node, group = read(path), path.relative_to(CONFIGS).parts[0]
     assert mistakes_of({group: node}) == []
     own = {name: 0.1 if (name, value) == ("epsilon", "auto") else value for name, value in node.items()}
     if node["_target_"].startswith("dlcli.models.timm_model."):

@@ -75,6 +75,7 @@ def autopgd(
     epsilon: float,
     steps: int,
     restart: int,
+    start: Tensor | None = None,
 ) -> None:
     """Climbs ``loss`` once for the examples that still stand (Croce and Hein 2020, "Reliable evaluation", Algorithm 1).
 
@@ -85,9 +86,11 @@ def autopgd(
         examples: those at ``standing.rows``.
         rank: what points are compared by between climbs that have different losses.
         restart: number of the climb, which its random start depends on.
+        start: points inside the ball to start from, (n, ...); None draws them.
     """
-    noise = on_sphere(examples.keys, "apgd/start", restart, tuple(examples.inputs.shape[1:]), norm=norm, epsilon=epsilon)
-    start = within(examples.inputs + noise.to(examples.inputs.dtype), examples.inputs, norm, epsilon)
+    if start is None:
+        noise = on_sphere(examples.keys, "apgd/start", restart, tuple(examples.inputs.shape[1:]), norm=norm, epsilon=epsilon)
+        start = within(examples.inputs + noise.to(examples.inputs.dtype), examples.inputs, norm, epsilon)
     seen = look(model, start, examples, loss)
     climb = _begin(start, seen.gradient, seen.values, length=2 * epsilon)
     keep = standing.offer(start, rank(seen.logits, examples), examples.fooled(seen.logits))

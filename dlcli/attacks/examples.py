@@ -134,6 +134,11 @@ class Standing:
         self._best, self._values, self.rows = self._best[keep], self._values[keep], self.rows[keep]
         return keep
 
+    @property
+    def points(self) -> Tensor:
+        """The best that was found for each of ``rows``, (n, ...)."""
+        return self._best
+
     def result(self) -> Tensor:
         """Returns the best of every example, in the order in which they came."""
         self._found[self.rows] = self._best

@@ -91,6 +91,8 @@ def attack(words: list[str], values: dict[str, Any]) -> None:
     dl attack fgsm attack.epsilon=8/255
     dl attack fgsm attack.norm=l2
     dl attack noise                           random changes
+    dl attack report --limit 1000             all of them
+    dl attack report --budget 60s             at once
     """
     run_verb("attack", words, values)
 

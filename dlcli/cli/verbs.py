@@ -154,13 +154,16 @@ def _is_sweep(verb: str, overrides: Sequence[str], values: Mapping[str, Any]) ->
 def _resume(verb: str, bare: str | None, overrides: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
     if bare is not None:
         raise UsageError(f"--resume continues a run as it was; '{bare}' has no place", hint=f"dl {verb} --resume RUN")
-    refused = next((FLAGS[verb][name].names[0] for name in _NOT_RESUMED if values[name] not in {None, False}), None)
+    refused = next((FLAGS[verb][name].names[0] for name in _NOT_RESUMED if values.get(name) not in {None, False}), None)
     if refused is not None:
         raise UsageError(f"--resume continues one run as it was; {refused} has no place", hint=f"dl {verb} --resume RUN")
     arguments = [verb, "--resume", values["resume"], *overrides]
     _first_line(arguments, quiet=values["quiet"])
-    from dlcli.commands.train import resume
+    from importlib import import_module
+
     from dlcli.config.schema import Invocation
+
+    resume = import_module("dlcli.commands.attack_report" if verb == "attack" else "dlcli.commands.train").resume
 
     changes = [*flag_overrides(verb, values), *overrides]
     shown: dict[str, Any] = {name: bool(values[name]) for name in _SHOWN}

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
-from dlcli.commands.attack_checks import refuse_one_class, refuse_without_gradient
+from dlcli.commands import attack_report
+from dlcli.commands.attack_checks import refuse_keys_of_another, refuse_one_class, refuse_without_gradient
 from dlcli.commands.attack_columns import EPSILON, REASON, MovedRows, Moves, movable_columns
 from dlcli.commands.attack_figures import Attacked, attack_metrics, labels
 from dlcli.commands.attack_files import examples_csv, examples_npz, keeps_examples, rounded_predictions
@@ -88,6 +89,9 @@ class _Plan:
 
 def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
     """Attacks a model; returns the result, or None for ``--dry-run``."""
+    refuse_keys_of_another(settings)
+    if settings.study is not None:
+        return attack_report.report(settings, invocation)
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:

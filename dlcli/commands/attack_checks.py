@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dlcli.classifier import ask, predicted_classes
 from dlcli.config.catalog import entries
+from dlcli.config.schema import AttackSettings
 from dlcli.contracts import Attack, DataSpec, Split
 from dlcli.data.memory import MemorySplit
 from dlcli.engine.perturb import perturb
@@ -16,6 +17,19 @@ from dlcli.errors import DataError, UsageError
 _PROBED = 64
 # They ask for answers only; those that there are, are named.
 _WITHOUT_GRADIENT = ("square", "hopskipjump", "spatial", "noise")
+
+# Roots' keys that mean something for a report of all attacks only, and for one attack only.
+_OF_REPORT = ("budget", "against")
+_OF_ONE_ATTACK = ("targeted", "source", "immutable", "save_examples")
+
+
+def refuse_keys_of_another(settings: AttackSettings) -> None:
+    """Raises UsageError for what belongs to a report where one attack was asked for, and the other way round."""
+    is_report = settings.study is not None
+    keys, place = (_OF_ONE_ATTACK, "one attack: dl attack pgd") if is_report else (_OF_REPORT, "a report: dl attack report")
+    for key in keys:
+        if (value := getattr(settings, key)) is not None:
+            raise UsageError(f"{key}={value} belongs to {place} --{key.replace('_', '-')} …")
 
 
 def refuse_one_class(spec: DataSpec, *, name: str) -> None:

@@ -190,10 +190,14 @@ class AttackSettings(UseSettings):
     ``targeted`` is a class, ``random`` or ``least-likely``: what the examples are to be taken for. ``source`` names the model
     that the attack looks at, where it is not the one that is judged. ``save_examples`` None keeps the adversarial examples where
     there are 1,000 or fewer. ``immutable`` names columns of a table that do not change, as a list or with commas between.
+    A ``study`` looks at more than one attack, within a ``budget`` of time and ``against`` another model if need be.
     """
 
     attack: Node
+    study: Node | None = None
     images: str | None = None
+    budget: str | None = None
+    against: str | None = None
     targeted: str | None = None
     save_examples: bool | None = None
     source: str | None = None

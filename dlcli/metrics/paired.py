@@ -50,3 +50,24 @@ def _correlation(first: Tensor, second: Tensor) -> float:
     if product > 0:
         product = max(product - count / 2, 0.0)  # type: ignore[assignment]
     return product / math.sqrt(margins)
+
+
+def mcnemar(first: Tensor, second: Tensor) -> float:
+    """Returns the p-value of McNemar's exact test that both are right equally often, two-sided, in (0, 1].
+
+    Of the examples that one has right and the other wrong, each side is as likely as the other: a fair coin (McNemar 1947,
+    "Note on the sampling error of the difference between correlated proportions"; exact: the binomial distribution).
+
+    Args:
+        first, second: whether each example is right, bool (N,), in the same order.
+
+    Raises:
+        ValueError: they are not equally long, or empty.
+    """
+    if first.shape != second.shape or first.ndim != 1 or not len(first):
+        raise ValueError(f"expected two equally long outcomes, got {tuple(first.shape)} and {tuple(second.shape)}")
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    total, fewer = only_first + only_second, min(only_first, only_second)
+    # In whole numbers, so that no count is too large.
+    tail = sum(math.comb(total, count) for count in range(fewer + 1))
+    return min(1.0, float(2 * tail / 2**total))

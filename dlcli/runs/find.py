@@ -55,6 +55,11 @@ class RunInfo:
         return any(str(override).startswith("study/") for override in self.information.get("overrides") or [])
 
     @property
+    def goes_on(self) -> bool:
+        """Whether ``--resume`` has something to continue: a training run, or a report of several attacks."""
+        return self.is_study if self.verb == "attack" else not self.is_study
+
+    @property
     def holds_model(self) -> bool:
         """Whether later verbs may take this run as ``latest``: finished, and no dry attempt, trial or study."""
         own = self.information
@@ -134,7 +139,7 @@ def find_unfinished(verb: str, reference: str | None) -> RunInfo:
     if reference is not None and reference != "latest":
         return find_run(reference, prefer=lambda run: run.verb == verb and run.state in {"interrupted", "failed"})
     for run in list_runs(verbs=(verb,)):
-        if run.state in {"interrupted", "failed"} and not run.is_study:
+        if run.state in {"interrupted", "failed"} and run.goes_on:
             return run
     raise UsageError(f"no unfinished {verb} run in {runs_root()}", hint="dl runs shows what is there")
 

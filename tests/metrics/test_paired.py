@@ -7,7 +7,7 @@ import torch
 
 from dlcli.metrics.difference import difference_interval
 from dlcli.metrics.intervals import wilson
-from dlcli.metrics.paired import paired_difference
+from dlcli.metrics.paired import mcnemar, paired_difference
 
 
 def outcomes(both: int, only_first: int, only_second: int, neither: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -84,3 +84,24 @@ def test_extremes_stay_inside_one() -> None:
     assert found.value == 1
     assert found.high == 1
     assert not math.isnan(found.low or math.nan)
+
+
+@pytest.mark.parametrize("table", [(50, 3, 12, 5), (10, 0, 6, 0), (0, 7, 7, 3), (900, 40, 65, 20)])
+def test_mcnemar_is_a_binomial_test_of_the_examples_on_which_the_two_differ(table):
+    stats = pytest.importorskip("scipy.stats", reason="scipy is not installed")
+    _, only_first, only_second, _ = table
+    expected = stats.binomtest(only_first, only_first + only_second).pvalue
+    assert mcnemar(*outcomes(*table)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_two_that_never_differ_cannot_be_told_apart():
+    assert mcnemar(*outcomes(5, 0, 0, 2)) == 1.0
+
+
+def test_mcnemar_of_many_examples_does_not_overflow():
+    assert 0 < mcnemar(*outcomes(0, 5000, 5400, 0)) < 1e-3
+
+
+def test_mcnemar_wants_two_equally_long_outcomes():
+    with pytest.raises(ValueError, match="equally long"):
+        mcnemar(torch.ones(3, dtype=torch.bool), torch.ones(4, dtype=torch.bool))
