@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.attacks.ascent import check_counts
-from dlcli.attacks.balls import Norm, boxed, check_norm, distance
+from dlcli.attacks.balls import Norm, boxed, check_norm, distance, steepest
 from dlcli.attacks.examples import Examples, lent, taken
 from dlcli.attacks.gradients import look
 from dlcli.attacks.hyperplanes import to_hyperplane
@@ -17,6 +17,9 @@ from dlcli.attacks.losses import lead, likeliest_errors, margin
 from dlcli.attacks.minimum import opened
 from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys
+
+# Added to the length of each step, as in the authors' code: where the box cuts steps short they would only creep up to a boundary.
+_EXTRA = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,4 +97,5 @@ class DeepFool:
         sizes = distance(ways, self.norm).reshape(rivals.shape)
         # A class without a slope is nowhere near.
         nearest = sizes.masked_fill(sizes == 0, torch.inf).argmin(dim=1, keepdim=True)
-        return ways.reshape(*rivals.shape, -1).take_along_dim(nearest[..., None], dim=1).reshape(points.shape)
+        way = ways.reshape(*rivals.shape, -1).take_along_dim(nearest[..., None], dim=1).reshape(points.shape)
+        return way + _EXTRA * steepest(way, self.norm)

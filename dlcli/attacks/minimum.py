@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -58,3 +60,8 @@ def unit(gradient: Tensor, keys: SampleKeys, purpose: str, step: int) -> Tensor:
         return steepest(gradient, "l2")
     drawn = keys.normal(purpose, step, tuple(gradient.shape[1:])).to(gradient.dtype)
     return steepest(torch.where(blind.reshape(-1, *[1] * (gradient.ndim - 1)), drawn, gradient), "l2")
+
+
+def annealed(first: float, last: float, step: int, steps: int) -> float:
+    """Returns what falls from ``first`` at step 0 to ``last`` at step ``steps`` along half a cosine."""
+    return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2
