@@ -116,6 +116,12 @@ def predicted_classes(logits: Tensor) -> Tensor:
     return class_logits(logits).argmax(dim=1)
 
 
+def ask(model: nn.Module, inputs: Tensor, index: Tensor) -> Tensor:
+    """Returns raw logits (N, K). A model that answers by example (it has ``by_example``) is told which these are, int64 (N,)."""
+    logits: Tensor = model(inputs, index) if getattr(model, "by_example", False) else model(inputs)
+    return logits
+
+
 @contextmanager
 def borrowed(model: nn.Module) -> Iterator[None]:
     """Lends a model for attacking or explaining it: evaluation mode (BatchNorm's buffers stay), no parameter gradients.

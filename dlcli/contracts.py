@@ -216,7 +216,12 @@ class Metric:
 
 @dataclass(frozen=True)
 class Threat:
-    """What an attack may change: a norm and a radius in raw units; no radius for minimum-norm attacks."""
+    """What an attack may change.
+
+    Args:
+        norm: "linf" or "l2"; "spatial" where pixels move in place of changing, so there is no ball and sizes are given in L2.
+        epsilon: the radius in raw units; None for minimum-norm and for spatial attacks.
+    """
 
     norm: str
     epsilon: float | None
@@ -224,7 +229,10 @@ class Threat:
 
 @runtime_checkable
 class Attack(Protocol):
-    """Frozen keyword-only dataclass of hyper-parameters; no model in the constructor, no state."""
+    """Frozen keyword-only dataclass of hyper-parameters; no model in the constructor, no state.
+
+    One that cannot serve goals says so with ``aims: ClassVar[bool] = False``.
+    """
 
     kind: ClassVar[str]
 

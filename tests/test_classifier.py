@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms._presets import ImageClassification
 
-from dlcli.classifier import Classifier, Preprocessing, borrowed, class_logits, predicted_classes, probabilities
+from dlcli.classifier import Classifier, Preprocessing, ask, borrowed, class_logits, predicted_classes, probabilities
 from dlcli.contracts import DataSpec
 
 SPEC = DataSpec(name="toy", shape=(1, 4, 4), classes=("a", "b"), mean=(0.25,), std=(0.5,), epsilon={"linf": 0.3})
@@ -121,3 +121,15 @@ def test_bicubic_edges_stay_in_the_range_of_images() -> None:
 def test_an_impossible_preprocessing_is_refused(change: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Preprocessing((3, 16, 16), (0.0,) * 3, (1.0,) * 3, **change)
+
+
+def test_a_model_that_answers_by_example_is_told_which_ones_it_is_asked_about():
+    class ByExample(torch.nn.Module):
+        by_example = True
+
+        def forward(self, inputs, index):
+            return inputs + index[:, None]
+
+    inputs, index = torch.zeros(2, 1), torch.tensor([5, 7])
+    assert ask(ByExample(), inputs, index).flatten().tolist() == [5, 7]
+    assert ask(torch.nn.Identity(), inputs, index).equal(inputs)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dlcli.attacks.examples import NOT_FINITE, Examples
 from dlcli.attacks.losses import Loss
-from dlcli.classifier import class_logits
+from dlcli.classifier import ask, class_logits
 from dlcli.errors import ComputeError
 
 
@@ -36,12 +36,12 @@ def look(model: nn.Module, points: Tensor, examples: Examples, loss: Loss, *, gr
     """
     if not gradient:
         # A model may work in place, and the points are needed afterwards.
-        logits = class_logits(model(points.clone())).float()
+        logits = class_logits(ask(model, points.clone(), examples.keys.index)).float()
         return Look(logits, loss(logits, examples), points.new_empty(0))
     with torch.enable_grad():
         leaf = points.detach().requires_grad_()
         # A layer that works in place may not write into a leaf, hence the copy.
-        logits = class_logits(model(leaf.clone())).float()
+        logits = class_logits(ask(model, leaf.clone(), examples.keys.index)).float()
         values = loss(logits, examples)
         slope = torch.zeros_like(points)
         if values.requires_grad:

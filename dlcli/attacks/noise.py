@@ -27,6 +27,7 @@ class Noise:
     epsilon: float
     norm: Norm = "linf"
     kind: ClassVar[str] = "attack"
+    aims: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         check_epsilon(self.epsilon, self.norm)

@@ -126,7 +126,15 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "fail_on": Flag(str, ("--fail-on",), "Exit 1 if so: 'fairness/dp_difference>0.1,…'.", "fail_on", "BOUNDS"),
         **_EVERYWHERE,
     },
-    "attack": {**_USE, "images": _IMAGES, **_EVERYWHERE},
+    "attack": {
+        **_USE,
+        "images": _IMAGES,
+        "targeted": Flag(str, ("--targeted",), "What to be taken for: a class, random, least-likely.", "targeted", "CLASS"),
+        "source": Flag(str, ("--source",), "Make the examples on this model, judge them on --run's.", "source", "RUN"),
+        "immutable": Flag(str, ("--immutable",), "Tables: columns that nobody can change.", "immutable", "NAME,NAME"),
+        "save_examples": _switch("--save-examples", says="Keep all adversarial examples, not only 1,000.", key="save_examples"),
+        **_EVERYWHERE,
+    },
     "explain": {**_USE, "images": _IMAGES, **_EVERYWHERE},
 }
 

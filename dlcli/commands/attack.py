@@ -3,48 +3,87 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
-import torch
+from torch import nn
 
-from dlcli.attacks.noise import Noise
+from dlcli.commands.attack_checks import refuse_one_class, refuse_without_gradient
+from dlcli.commands.attack_columns import EPSILON, REASON, MovedRows, Moves, movable_columns
+from dlcli.commands.attack_figures import Attacked, attack_metrics, labels
+from dlcli.commands.attack_files import examples_csv, examples_npz, keeps_examples, rounded_predictions
+from dlcli.commands.attack_goals import Goal, read_goal
+from dlcli.commands.attack_loop import build_attack, run_attack
+from dlcli.commands.attack_pictures import triple
+from dlcli.commands.attack_source import for_transfer, load_source
+from dlcli.commands.attack_tables import adversarial_rows, change_lines, changes_csv, settled
 from dlcli.commands.console import Talk, metrics_table
 from dlcli.commands.given_images import largest_batch
+from dlcli.commands.models import Loaded
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
-from dlcli.config.build import build
 from dlcli.config.schema import AttackSettings, Invocation
 from dlcli.config.stored import as_yaml
-from dlcli.contracts import Attack, DataSpec, Metric
-from dlcli.engine.device import memory_errors
-from dlcli.engine.perturb import AttackReport, perturb
+from dlcli.contracts import Attack, Metric, Split
 from dlcli.errors import UsageError
-from dlcli.metrics.intervals import mean_interval, wilson
-from dlcli.report import terminal
-from dlcli.report.images import to_uint8
-from dlcli.report.sheet import image_rows
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
 
-SHOWN = 6
-_LABELS = {
-    "attack/clean_accuracy": "clean accuracy",
-    "attack/noise_accuracy": "accuracy under random noise of the same size",
-    "attack/robust_accuracy": "robust accuracy",
-    "attack/success_rate": "success among the correctly classified",
-    "attack/mean_distance": "mean size of the changes that succeed",
+_NEXT = {
+    "image": (("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius")),
+    "table": (
+        ("dl attack fab_t attack.norm=l2", "how little must change to flip a verdict"),
+        ("dl attack pgd --immutable NAME,NAME", "columns that nobody can change"),
+    ),
 }
 
 
 @dataclass(frozen=True)
-class Attacked:
-    """All batches of one attack as one, and the same attack's null: noise."""
+class _Plan:
+    """What is attacked, with what, and what for.
 
-    report: AttackReport
-    noise: AttackReport
+    Args:
+        reason: where the attack's epsilon came from.
+        source: the model that the attack looks at; None is the subject's own.
+        moves: of a table, its rows and which of their columns may move.
+    """
+
+    subject: Subject
+    chosen: Attack
+    reason: str
+    goal: Goal | None
+    source: Loaded | None
+    moves: Moves | None
+
+    @property
+    def model(self) -> nn.Module:
+        """What is judged, asked as the attack's examples are."""
+        own = self.subject.loaded.model
+        return own if self.moves is None else MovedRows(own, self.moves)
+
+    @property
+    def looked_at(self) -> nn.Module | None:
+        """What the attack looks at; None is what is judged."""
+        if self.source is None:
+            return None
+        return self.source.model if self.moves is None else MovedRows(self.source.model, self.moves)
+
+    @property
+    def split(self) -> Split:
+        """The examples as they are attacked."""
+        return self.subject.split if self.moves is None else self.moves.split()
+
+    @property
+    def headline(self) -> str:
+        threat = self.chosen.threat
+        radius = "" if threat.epsilon is None else f" · epsilon {threat.epsilon:.4g} ({self.reason})"
+        aim = "" if self.goal is None else f" · to be taken for {self.goal.words}"
+        return f"{type(self.chosen).__name__} · {threat.norm}{radius}{aim}"
+
+    @property
+    def models(self) -> str:
+        judged = self.subject.loaded.name
+        return judged if self.source is None else f"{judged}, made on {self.source.name}"
 
 
 def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
@@ -52,120 +91,112 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
-        subject = load_subject(settings, talk, images=settings.images)
-        spec = subject.loaded.model.spec
-        if spec.kind != "image":
-            raise UsageError(f"dl attack changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
-        chosen, reason = build_attack(settings.attack, spec)
-        threat = chosen.threat
-        radius = "" if threat.epsilon is None else f" · epsilon {threat.epsilon:.4g} ({reason})"
-        talk.line(f"{type(chosen).__name__} · {threat.norm}{radius}")
+        plan = _planned(settings, invocation, talk)
+        loaded = plan.subject.loaded
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
-            talk.line(f"{len(subject.split)} examples would be attacked; nothing was written")
+            talk.line(f"{len(plan.subject.split)} examples would be attacked; nothing was written")
             return None
         name = invocation.choices.get("attack", "attack")
-        with recorded(settings, invocation, name=name, parent=subject.loaded.reference, device=subject.device) as run:
-            size = min(settings.batch_size, largest_batch(spec.shape))
-            attacked = run_attack(subject, chosen, batch_size=size, seed=settings.seed, flag=flag, talk=talk)
-            metrics = attack_metrics(attacked, labelled=subject.labelled)
-            files = _pictures(run, attacked, spec, chosen, talk)
+        with recorded(settings, invocation, name=name, parent=loaded.reference, device=plan.subject.device) as run:
+            run.describe(
+                **({} if plan.goal is None else {"goal": plan.goal.words}),
+                **({} if plan.source is None else {"source": plan.source.reference}),
+            )
+            attacked = _attacked(plan, settings, flag, talk)
+            metrics = _metrics(attacked, plan)
+            files = _files(run, attacked, plan, settings, talk)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             report = attacked.report
-            talk.show(metrics_table(f"{name} on {subject.loaded.name} (n = {len(report.targets)})", metrics, _LABELS))
+            title = f"{name} on {plan.models} (n = {len(report.targets)})"
+            talk.show(metrics_table(title, metrics, _labels(plan)))
+            for line in () if plan.moves is None else change_lines(report, plan.moves, loaded.model.spec):
+                talk.line(line)
             talk.line(
                 f"cost: {report.forwards} forward and {report.backwards} backward passes of one example · {result.seconds:.1f} s"
             )
             talk.line(f"attack run: {run.path}")
-            talk.next_commands(
-                ("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius")
-            )
+            talk.next_commands(*_NEXT[loaded.model.spec.kind])
             return result
 
 
-def build_attack(node: Mapping[str, Any], spec: DataSpec) -> tuple[Attack, str]:
-    """Returns the attack of a node, ``epsilon: auto`` resolved from the data, and where epsilon came from. Raises UsageError."""
-    own, reason = dict(node), "as asked for"
-    if own.get("epsilon") == "auto":
-        norm = str(own.get("norm", "linf"))
-        if norm not in spec.epsilon:
-            raise UsageError(f"{spec.name} has no default epsilon for norm {norm}", hint="attack.epsilon=NUMBER")
-        own["epsilon"], reason = spec.epsilon[norm], f"the default of {spec.name}"
-    built = build("attack", own)
-    assert isinstance(built, Attack)
-    return built, reason
+def _planned(settings: AttackSettings, invocation: Invocation, talk: Talk) -> _Plan:
+    subject = load_subject(settings, talk, images=settings.images)
+    spec = subject.loaded.model.spec
+    refuse_one_class(spec, name=subject.loaded.name)
+    moves = _moves(settings, subject, talk)
+    source = load_source(settings.source, subject, talk)
+    node = settings.attack if source is None else for_transfer(settings.attack, invocation.overrides, talk)
+    if moves is None:
+        chosen, reason = build_attack(node, spec)
+    else:
+        chosen, reason = build_attack(node, replace(spec, epsilon=EPSILON), why=REASON)
+    if moves is not None and chosen.threat.norm == "spatial":
+        raise UsageError(f"{spec.name} is a table, and this attack moves the pixels of images", hint="dl attack pgd")
+    plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source, moves)
+    name = subject.loaded.name if source is None else source.name
+    refuse_without_gradient(plan.looked_at or plan.model, chosen, plan.split, name=name, at_most=largest_batch(spec.shape))
+    talk.line(plan.headline)
+    return plan
 
 
-def attack_metrics(attacked: Attacked, *, labelled: bool = True) -> dict[str, Metric]:
-    """Returns clean, noise and robust accuracy, success among the correctly classified, and the mean size of what succeeds.
-
-    Without labels there is no accuracy: what is left is how often the clean prediction was changed.
-    """
-    report, total = attacked.report, len(attacked.report.targets)
-    right = report.clean == report.targets
-    survived = right & (report.attacked == report.targets)
-    fooled = right & ~survived
-    metrics: dict[str, Metric] = {}
-    if labelled:
-        metrics = {
-            "attack/clean_accuracy": wilson(int(right.sum()), total),
-            "attack/noise_accuracy": wilson(int((attacked.noise.attacked == attacked.noise.targets).sum()), total),
-            "attack/robust_accuracy": wilson(int(survived.sum()), total),
-        }
-    if right.any():
-        metrics["attack/success_rate"] = wilson(int(fooled.sum()), int(right.sum()))
-    if fooled.any():
-        metrics["attack/mean_distance"] = mean_interval(report.distances[fooled])
-    metrics["attack/forwards"] = Metric(float(report.forwards), n=total)
-    metrics["attack/backwards"] = Metric(float(report.backwards), n=total)
-    return metrics
+def _moves(settings: AttackSettings, subject: Subject, talk: Talk) -> Moves | None:
+    """Which columns of a table may move; None for images, which have none. Raises UsageError, DataError."""
+    spec = subject.loaded.model.spec
+    if spec.kind == "image":
+        if settings.immutable:
+            raise UsageError(f"--immutable names columns, and {spec.name} holds images", hint="leave out --immutable")
+        return None
+    if spec.kind != "table":
+        raise UsageError(f"dl attack changes images and tables, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
+    places = movable_columns(spec, settings.immutable_names)
+    talk.line(f"{len(places)} of {len(spec.columns)} columns may move, within what train spans; categories stay as they are")
+    return Moves.of(subject.split, spec, places)
 
 
-def run_attack(subject: Subject, chosen: Attack, *, batch_size: int, seed: int, flag: StopFlag, talk: Talk) -> Attacked:
-    """Attacks the subject's split, and then changes it at random by as much."""
-    threat = chosen.threat
-    null = Noise(epsilon=threat.epsilon if threat.epsilon is not None else 0.0, norm="l2" if threat.norm == "l2" else "linf")
-    what, advice = f"attacking {batch_size} examples at once", f"--batch-size {max(1, batch_size // 4)}"
-    reports: list[AttackReport] = []
-    with memory_errors(what, advice), talk.progress("examples", 2 * len(subject.split)) as bar:
-        for tried in (chosen, null):
-            parts: list[AttackReport] = []
-            for part in perturb(
-                subject.loaded.model,
-                tried,
-                subject.split,
-                batch_size=batch_size,
-                seed=seed,
-                spare_misclassified=tried is chosen,
-                clean=reports[0].clean if tried is null else None,
-                check=flag.check,
-            ):
-                parts.append(part)
-                bar.at(sum(len(done.targets) for done in parts) + (len(subject.split) if tried is null else 0))
-            reports.append(_joined(parts))
-    return Attacked(*reports)
+def _attacked(plan: _Plan, settings: AttackSettings, flag: StopFlag, talk: Talk) -> Attacked:
+    model = plan.subject.loaded.model
+    size = min(settings.batch_size, largest_batch(model.spec.shape))
+    attacked = run_attack(
+        plan.model,
+        plan.split,
+        plan.chosen,
+        batch_size=size,
+        seed=settings.seed,
+        flag=flag,
+        talk=talk,
+        goals=plan.goal,
+        source=plan.looked_at,
+    )
+    if plan.moves is not None:
+        return settled(attacked, plan.moves, model, batch_size=size)
+    rounded = rounded_predictions(model, attacked.report, batch_size=size, device=plan.subject.device)
+    return replace(attacked, rounded=rounded)
 
 
-def _joined(parts: list[AttackReport]) -> AttackReport:
-    names = ("inputs", "adversarial", "targets", "clean", "attacked", "distances", "index")
-    tensors: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
-    forwards, backwards = sum(part.forwards for part in parts), sum(part.backwards for part in parts)
-    return AttackReport(**tensors, forwards=forwards, backwards=backwards)
+def _metrics(attacked: Attacked, plan: _Plan) -> dict[str, Metric]:
+    """The figures, and of a goal that is one class its number."""
+    own = {} if plan.goal is None or plan.goal.number is None else {"attack/goal": Metric(float(plan.goal.number))}
+    return {**attack_metrics(attacked, labelled=plan.subject.labelled), **own}
 
 
-def _pictures(run: Run, attacked: Attacked, spec: DataSpec, chosen: Attack, talk: Talk) -> dict[str, str]:
-    """Writes and shows the triple: clean, noise, adversarial; fooled examples first."""
-    if spec.kind != "image":
-        return {}
-    report = attacked.report
-    fooled = (report.clean == report.targets) & (report.attacked != report.targets)
-    rows = torch.argsort((~fooled).int(), stable=True)[:SHOWN]
-    names = spec.classes
-    images = [to_uint8(tensor[rows]) for tensor in (report.inputs, attacked.noise.adversarial, report.adversarial)]
-    outcomes = (report.clean, attacked.noise.attacked, report.attacked)
-    titles = ["clean", "noise", type(chosen).__name__]
-    captions = [" / ".join(names[int(outcome[row])] for outcome in outcomes) for row in rows]
-    shown = torch.stack(images, dim=1).flatten(0, 1)
-    labels = [f"{title}: {names[int(outcome[row])]}" for row in rows[:2] for title, outcome in zip(titles, outcomes, strict=True)]
-    talk.picture(terminal.gallery(shown[: len(labels)], labels, columns=3))
-    return {"triple": run.write("plots/triple.png", image_rows(images, titles, captions))}
+def _labels(plan: _Plan) -> dict[str, str]:
+    goal = None if plan.goal is None else plan.goal.words
+    if plan.moves is not None:
+        return labels(goal, changed="one column", unit=" in train's ranges")
+    return labels(goal, norm=plan.chosen.threat.norm)
+
+
+def _files(run: Run, attacked: Attacked, plan: _Plan, settings: AttackSettings, talk: Talk) -> dict[str, str]:
+    spec, report, moves, files = plan.subject.loaded.model.spec, attacked.report, plan.moves, {}
+    if moves is None:
+        attack, null = type(plan.chosen).__name__, "random" if plan.chosen.threat.norm == "spatial" else "noise"
+        picture = triple(attacked, spec.classes, attack=attack, goal=plan.goal, talk=talk, null=null)
+        files["triple"] = run.write("plots/triple.png", picture)
+    files["examples"] = run.write("examples.csv", examples_csv(attacked, spec.classes))
+    if moves is not None:
+        files["changes"] = run.write("changes.csv", changes_csv(report, moves, spec))
+        report = replace(report, adversarial=adversarial_rows(report, moves).cpu())
+    if keeps_examples(report, settings.save_examples):
+        files["adversarial"] = run.write("adversarial.npz", examples_npz(report))
+    return files

@@ -131,7 +131,7 @@ def prepared(settings: FinetuneSettings, device: torch.device, talk: Talk, *, as
         raise UsageError(f"{spec.name} has no test data to compare networks on", hint="data with a test part")
     if start.spec is None:
         refuse_unreadable(start, spec)
-        settings = replace(settings, size=settings.size or sides_for(start, spec)[0])
+        settings = replace(settings, size=sides_for(start, spec, settings.size)[0])
     network = network_for(start, spec, settings, side=settings.size)
     if network.head is None:
         reason = f"{start.name} was trained on {spec.name} itself, with all of its labels: a few of them would show nothing"

@@ -61,7 +61,7 @@ def _seconds_per_step(job: Job) -> float:
         ticks.append(time.perf_counter())
         return 1 if progress.step >= MEASURED_STEPS else None
 
-    for _ in fit(job.parts, replace(job.plan, log_every=10**9, save_every=None), progress, stop=stop):
+    for _ in fit(job.parts, replace(job.plan, log_every=10**9, save_every=None, score_start=False), progress, stop=stop):
         pass
     steps = len(ticks) - 2
     return (ticks[-1] - ticks[1]) / steps if steps > 0 else ticks[-1] - ticks[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from dlcli.commands.attack import build_attack, run_attack
+from dlcli.commands.attack_loop import build_attack, run_attack
 from dlcli.commands.console import Talk
 from dlcli.commands.evaluate_tables import class_table, decision_table, robust_table, summary_table
 from dlcli.commands.gates import read_gates, stop_at_gates
@@ -47,7 +47,8 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             found = _measured(subject, settings, flag)
             metrics = {**found.metrics}
             if attack is not None:
-                attacked = run_attack(subject, attack, batch_size=settings.batch_size, seed=settings.seed, flag=flag, talk=talk)
+                size, model = settings.batch_size, loaded.model
+                attacked = run_attack(model, subject.split, attack, batch_size=size, seed=settings.seed, flag=flag, talk=talk)
                 metrics |= robust_metrics(attacked, classes=len(loaded.model.spec.classes))
             files = _files(run, subject, found)
             report = None if groups is None else group_report(settings, subject, groups, found, flag=flag, talk=talk)

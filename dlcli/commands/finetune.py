@@ -26,6 +26,7 @@ from dlcli.commands.start import (
     Start,
     decoded_for,
     find_start,
+    name_of_run,
     network_for,
     refuse_unreadable,
     sides_for,
@@ -37,7 +38,7 @@ from dlcli.commands.training import Job
 from dlcli.config.schema import FinetuneSettings, Invocation
 from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.cost import measure_cost
-from dlcli.engine.device import choose_device, memory_errors, place
+from dlcli.engine.device import choose_device, make_repeatable, memory_errors, place
 from dlcli.engine.state import Progress
 from dlcli.errors import UsageError
 from dlcli.models.sizes import takes
@@ -69,6 +70,7 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
         return learning_curve(settings, invocation)
     talk = Talk.of(invocation)
     device = choose_device(settings.device)
+    make_repeatable(device)
     # As in train: until there is a step to save, a signal ends the process at once.
     prepared = finetune_job(settings, device, talk, asked=invocation.overrides)
     job, settings = prepared.job, prepared.settings
@@ -76,7 +78,7 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
         if invocation.dry_run:
             dry_run(settings, job, talk)
             return None
-        name = settings.backbone.replace("/", "-") if settings.backbone is not None else job.bundle.spec.name
+        name = name_of_run(settings.backbone) if settings.backbone is not None else job.bundle.spec.name
         with recorded(
             settings,
             invocation,
@@ -93,11 +95,19 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
             return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag, compare=compare)
 
 
-def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *, asked: tuple[str, ...] = ()) -> FinetuneJob:
+def finetune_job(
+    settings: FinetuneSettings,
+    device: torch.device,
+    talk: Talk,
+    *,
+    asked: tuple[str, ...] = (),
+    check: Callable[[], None] = lambda: None,
+) -> FinetuneJob:
     """Returns the fit: the start's network and preprocessing, and a fresh head where the classes differ.
 
     Args:
-        asked: overrides that somebody typed; sizes that they name are not chosen here.
+        asked: overrides that somebody typed; sizes and epochs that they name are not chosen here.
+        check: may raise to stop while features are computed (a signal).
     """
     chosen = next((text for text in asked if text.startswith("strategy")), None)
     if settings.is_random and chosen is not None:
@@ -111,12 +121,17 @@ def finetune_job(settings: FinetuneSettings, device: torch.device, talk: Talk, *
     waits = any(text.startswith("trainer.patience=") for text in asked)
     if bundle.val is None and not waits:  # nothing to wait for, and nobody asked for it
         settings = replace(settings, trainer=replace(settings.trainer, patience=None))
+    if (
+        any(text.startswith(("trainer=", "trainer.epochs=", "trainer.patience=")) for text in asked)
+        and settings.strategy.last == 0
+    ):
+        settings = replace(settings, strategy=replace(settings.strategy, probe_epochs=0))
     network, settings = _network(start, bundle, settings, device, talk)
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
     talk.line(_trained(network.model, settings))
-    job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk)
+    job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk, check=check)
     return FinetuneJob(job, start, network.head, settings)
 
 
@@ -132,7 +147,7 @@ def comparison(
 def describe(prepared: FinetuneJob) -> dict[str, Any]:
     """Returns what ``run.json`` says of the weights, of what was replaced and of what is trained."""
     trained = _trained(prepared.job.model, prepared.settings)
-    return {"start": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
+    return {"origin": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
 
 
 def _trained(model: Classifier, settings: FinetuneSettings) -> str:
@@ -147,7 +162,7 @@ def _network(
         return network_for(start, bundle.spec, settings), settings
     refuse_unreadable(start, bundle.spec)
     limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
-    sides = [settings.size] if settings.size is not None else sides_for(start, bundle.spec)
+    sides = sides_for(start, bundle.spec, settings.size)
     side = sides[0]
     network = network_for(start, bundle.spec, settings, side=side)
     found = _estimate(network, settings, bundle, device)

@@ -85,7 +85,7 @@ def against_from_scratch(
     right = [predicted_classes(each.logits) == each.targets for each in (own, pretrained)]
     gain = paired_difference(*right)
     metrics = {"test/from_scratch/accuracy": accuracy(own), "finetune/gain": gain}
-    labels = sum(len(part) for part in (job.bundle.train, job.bundle.val) if part is not None)
+    labels = sum(len(part) for part in (job.bundle.train, job.bundle.val if job.held_out else None) if part is not None)
     both = f"pretrained {interval(accuracy(pretrained))} against from scratch {interval(accuracy(own))}"
     return Verdict(metrics, f"{both} with {plain_number(labels)} labels: {_said(gain)}")
 
@@ -97,7 +97,7 @@ def _said(gain: Metric) -> str:
     if gain.low > 0:
         return f"pretraining helped by {points}"
     if gain.high < 0:
-        return f"pretraining cost {points}"
+        return f"pretraining cost {-100 * gain.value:.1f} points [{-100 * gain.high:.1f}, {-100 * gain.low:.1f}]"
     return (
         f"no difference that {plain_number(gain.n)} test examples could show ({100 * gain.value:+.1f} {points.partition(' ')[2]})"
     )

@@ -4,8 +4,9 @@ on growing subsets, each with several seeds.
 - ``10,30,100`` are labels per class in train and val together, exactly as many of each class, whatever the classes' shares are.
   A fifth of them chooses the epoch. With so few that choice is noisy: it is the one that somebody with these labels would have.
   By accuracy many epochs tie, and the first of them is kept; ``trainer.monitor=val/loss`` tells them apart.
-- All arms see images of the same size and take as many steps; see :data:`~dlcli.commands.comparison.MIN_STEPS`. Every seed has
-  labels, a head and an order of its own, and its smaller subsets lie inside its larger ones.
+- All arms see images of the same size. The two that train the whole network take as many steps (at least
+  :data:`~dlcli.commands.comparison.MIN_STEPS`); a head alone costs next to nothing and has 30 epochs at least, before finetuning,
+  too. Every seed has labels, a head and an order of its own, and its smaller subsets lie inside its larger ones.
 - Intervals are Student's t over the seeds. All networks are tested on the same examples, so arms of one seed are paired.
 
 No model is kept: the run has no checkpoints, and ``latest`` never means it.
@@ -25,10 +26,11 @@ from dlcli.commands.curve_words import table, told, verdict
 from dlcli.commands.feature_bank import feature_bank
 from dlcli.commands.session import finished, plain_number, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
+from dlcli.commands.start import name_of_run
 from dlcli.commands.strategy import layout_of
 from dlcli.config.schema import FinetuneSettings, Invocation
 from dlcli.config.stored import as_yaml
-from dlcli.engine.device import choose_device, describe_device
+from dlcli.engine.device import choose_device, describe_device, make_repeatable
 from dlcli.errors import DataError, Interrupted
 from dlcli.report.learning_curve import learning_curve_picture, learning_curve_plot
 from dlcli.runs.record import Result
@@ -42,7 +44,9 @@ def learning_curve(settings: FinetuneSettings, invocation: Invocation) -> Result
         UsageError: the data have no test part, too few examples of a class, or are what the network was trained on.
     """
     talk = Talk.of(invocation)
-    comparison = prepared(settings, choose_device(settings.device), talk, asked=invocation.overrides)
+    device = choose_device(settings.device)
+    make_repeatable(device)
+    comparison = prepared(settings, device, talk, asked=invocation.overrides)
     own, spec, start = comparison.settings, comparison.bundle.spec, comparison.start
     if invocation.dry_run:
         talk.text(as_yaml(own).decode())
@@ -53,7 +57,7 @@ def learning_curve(settings: FinetuneSettings, invocation: Invocation) -> Result
         recorded(
             own,
             invocation,
-            name=own.backbone.replace("/", "-") if own.backbone is not None else spec.name,
+            name=name_of_run(own.backbone) if own.backbone is not None else spec.name,
             parent=start.reference,
             device=comparison.device,
             fast_dev_run=own.fast_dev_run,
@@ -61,7 +65,7 @@ def learning_curve(settings: FinetuneSettings, invocation: Invocation) -> Result
     ):
         words = layout_of(comparison.network.model, own.strategy).words()
         run.describe(
-            start={**start.origin, "replaced": comparison.head, "trained": words},
+            origin={**start.origin, "replaced": comparison.head, "trained": words},
             comparison={"counts": [*comparison.counts], "seeds": [*comparison.seeds], "digest": comparison.bundle.digest},
         )
         talk.line(f"finetuned, head '{comparison.head}' replaced · {words}")

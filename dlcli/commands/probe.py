@@ -29,6 +29,7 @@ def on_features(job: Job, head: str, *, talk: Talk, check: Callable[[], None] = 
         UsageError: the network has no head that alone makes its logits.
     """
     splits = {"train": job.parts.train, "val": job.parts.val}
+    batch = min(_BATCH, job.plan.eval_batch_size)
     total = sum(len(split) for split in splits.values() if split is not None)
     done = 0
 
@@ -37,16 +38,19 @@ def on_features(job: Job, head: str, *, talk: Talk, check: Callable[[], None] = 
             check()
             bar.at(done + count)
 
-        return features_for_head(job.model, head, split, tell=tell)
+        return features_for_head(job.model, head, split, batch_size=batch, tell=tell)
 
-    with talk.progress("features", total) as bar, memory_errors("computing features", "a smaller --size or --labels"):
+    advice = f"trainer.eval_batch_size={max(1, batch // 4)}, or a smaller --size"
+    with talk.progress("features", total) as bar, memory_errors("computing features", advice):
         train = features(job.parts.train)
         done = len(train)
         val = features(job.parts.val) if job.parts.val is not None else None
     return on_given_features(job, head, train, val)
 
 
-def features_for_head(model: Classifier, head: str, split: Split, *, tell: Callable[[int], None]) -> MemorySplit:
+def features_for_head(
+    model: Classifier, head: str, split: Split, *, batch_size: int = _BATCH, tell: Callable[[int], None]
+) -> MemorySplit:
     """Returns what goes into the head for every example: float32 (N, D), with the targets and index of the split.
 
     Args:
@@ -56,7 +60,7 @@ def features_for_head(model: Classifier, head: str, split: Split, *, tell: Calla
         UsageError: the network has no head that alone makes its logits.
     """
     try:
-        found = features_of(model, model.get_submodule(head), split, batch_size=_BATCH, tell=tell)
+        found = features_of(model, model.get_submodule(head), split, batch_size=batch_size, tell=tell)
     except ValueError as error:
         reason = f"{type(model.net).__name__} cannot be probed: {error}"
         raise UsageError(reason, hint="strategy=full, or strategy.probe_epochs=0") from error

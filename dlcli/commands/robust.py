@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlcli.commands.attack import Attacked, attack_metrics
+from dlcli.commands.attack_figures import Attacked, attack_metrics
 from dlcli.contracts import Metric
 from dlcli.metrics.accuracy import confusion_counts
 from dlcli.metrics.bootstrap import balanced_accuracy_and_f1

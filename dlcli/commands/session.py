@@ -13,7 +13,7 @@ from dlcli.commands.console import Talk
 from dlcli.config.schema import Invocation, Settings
 from dlcli.config.stored import as_yaml
 from dlcli.contracts import Metric
-from dlcli.engine.device import describe_device
+from dlcli.engine.device import describe_device, make_repeatable
 from dlcli.errors import DlcliError, Interrupted
 from dlcli.runs import platform
 from dlcli.runs.find import MODEL_VERBS
@@ -25,7 +25,8 @@ from dlcli.runs.run import Run
 def recorded(
     settings: Settings, invocation: Invocation, *, name: str, parent: str | None, device: torch.device, fast_dev_run: bool = False
 ) -> Iterator[Run]:
-    """Lends a new run; an exception is recorded in it and goes on, with the log named."""
+    """Lends a new run, which repeats on its device; an exception is recorded in it and goes on, with the log named."""
+    make_repeatable(device)
     run = Run.create(
         verb=invocation.verb,
         name=settings.name or name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +25,6 @@ from dlcli.runs.given_weights import is_path
 
 _SMALL = 64  # pixels: images up to here are enlarged
 _ENLARGED = 96
-_ONE_SIZE = ("vit_", "maxvit")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,7 @@ class Start:
         spec: of the data that it was trained on; None for a backbone, whose classes never stay.
         data: the node of those data, empty where they are not here.
         origin: what ``run.json`` says of the weights.
+        one_size: it takes images of its preprocessing's size alone.
     """
 
     node: Mapping[str, Any]
@@ -51,6 +52,7 @@ class Start:
     spec: DataSpec | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
+    one_size: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def find_start(settings: FinetuneSettings, talk: Talk) -> Start:
         reference=found.reference,
         name=found.source,
         origin=found.origin,
+        one_size=found.published.one_size,
     )
 
 
@@ -100,7 +103,15 @@ def with_whole_path(settings: FinetuneSettings) -> FinetuneSettings:
     """Returns settings whose weights, where they are a file, are found from other folders too: a run may be resumed there."""
     if not is_path(settings.weights):
         return settings
-    return replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
+    try:
+        return replace(settings, weights=str(Path(settings.weights).expanduser().absolute()))
+    except RuntimeError:  # "~name" of nobody: said where the file is read
+        return settings
+
+
+def name_of_run(backbone: str) -> str:
+    """Returns a backbone's name as a folder may have it."""
+    return re.sub(r"[:/@]", "-", backbone)
 
 
 def decoded_for(start: Start, settings: FinetuneSettings, asked: Collection[str]) -> FinetuneSettings:
@@ -170,16 +181,26 @@ def at_side(preprocessing: Preprocessing, side: int) -> Preprocessing:
     return replace(preprocessing, shape=(preprocessing.shape[0], side, side), resize=None)
 
 
-def sides_for(start: Start, spec: DataSpec) -> list[int]:
+def sides_for(start: Start, spec: DataSpec, asked: int | None = None) -> list[int]:
     """Returns the input sides to choose from for a backbone, the preferred one first.
 
     Images of up to 64 pixels are enlarged to 96, or to 64 where that takes too long: at a network's own 224 pixels they cost five
-    times as much. Larger images keep their side up to the network's own. A vision transformer, whose positions are learned for
-    one size, gets its own.
+    times as much. Larger images keep their side up to the network's own. A network of one size gets its own.
+
+    Args:
+        asked: the side that somebody wants, which is then the only one.
+
+    Raises:
+        UsageError: another size is asked of a network that takes one alone.
     """
     own, largest = start.preprocessing.shape[1], max(spec.shape[1:])
-    if any(mark in start.origin.get("backbone", "") for mark in _ONE_SIZE):
+    if start.one_size:
+        if asked not in {None, own}:
+            reason = f"{start.name} takes images of {own} x {own} px alone, for which its positions were learned"
+            raise UsageError(f"{reason}; got size {asked}", hint=f"--size {own}, or a convolutional backbone")
         return [own]
+    if asked is not None:
+        return [asked]
     return [_ENLARGED, _SMALL] if largest <= _SMALL else [min(own, largest)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -59,9 +59,10 @@ class Layout:
         own = {number: self.strategy.body_lr * self.strategy.stage_decay ** (last - 1 - number) for number in range(last)}
         return {name: own.get(number, 1.0) for number, stage in enumerate(self.stages) for name in stage.parameters}
 
-    def thawing(self, steps_per_epoch: int) -> Thawing:
-        """Returns which parameters are trained from which step on."""
-        last, wait = len(self.stages) - 1, steps_per_epoch * (self.strategy.stage_epochs or 0)
+    def thawing(self, steps_per_epoch: int, epochs: int) -> Thawing:
+        """Returns which parameters are trained from which step on; stages follow sooner where the epochs would not reach all."""
+        last = len(self.stages) - 1
+        wait = min(steps_per_epoch * (self.strategy.stage_epochs or 0), steps_per_epoch * epochs // (last - self.first + 1))
         begins = {
             name: wait * (last - number)
             for number, stage in enumerate(self.stages)
@@ -85,7 +86,7 @@ class Layout:
         if self.strategy.body_lr != 1:
             said.append(f"these at {self.strategy.body_lr:g} of the head's rate")
         if self.strategy.stage_epochs:
-            said.append(f"one more every {self.strategy.stage_epochs} epoch(s) from the head down")
+            said.append(f"one more every {self.strategy.stage_epochs} epoch(s) from the head down, or sooner, to reach all")
         if self.strategy.batch_norm == "frozen":
             said.append("batch norm's statistics kept")
         frozen = f"; frozen: {', '.join(body[: self.first])}" if self.first else ""
@@ -116,10 +117,14 @@ def prepare_finetuning(
     node: Mapping[str, Any],
     device: torch.device,
     talk: Talk,
+    check: Callable[[], None] = lambda: None,
 ) -> Job:
     """Returns a fit as the strategy wants it. A head that is trained alone is trained on features that are computed once.
 
     The start is judged, too: where no epoch is better on val, its weights are kept.
+
+    Args:
+        check: may raise to stop while features are computed (a signal).
 
     Random weights know nothing that a strategy could keep: all of them are trained as from scratch.
 
@@ -131,20 +136,30 @@ def prepare_finetuning(
     layout = layout_of(model, settings.strategy)
     trained = {name for stage in layout.stages[layout.first :] for name in stage.parameters}
     _freeze_but(model, trained)
+    if layout.trains_head_alone:
+        settings = with_probe_epochs(settings)
     job = prepare(settings, model, bundle, node=node, device=device, talk=talk, rates=layout.rates())
     if layout.trains_head_alone:
         _refuse_on_features(settings)
-        return on_features(job, layout.head, talk=talk)
+        return on_features(job, layout.head, talk=talk, check=check)
     job = replace(job, plan=replace(job.plan, score_start=True))
-    job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)))
+    job.parts.thaw = layout.thawing(job.plan.steps_per_epoch(len(job.parts.train)), job.plan.epochs)
     epochs = settings.strategy.probe_epochs
     if not epochs or layout.first == len(layout.stages) - 1:
         return job
 
     def train_head(talk: Talk, flag: StopFlag) -> None:
         _train_head(settings, job, layout.head, 1 if settings.fast_dev_run else epochs, talk=talk, flag=flag)
+        if job.parts.average is not None:  # it began with the head that was random
+            job.parts.average.load(job.model.state_dict())
 
     return replace(job, begin=train_head)
+
+
+def with_probe_epochs(settings: FinetuneSettings) -> FinetuneSettings:
+    """Returns the settings of a head that is trained alone: the strategy's own epochs, all of them, since they cost little."""
+    epochs = settings.strategy.probe_epochs
+    return replace(settings, trainer=replace(settings.trainer, epochs=epochs, patience=None)) if epochs else settings
 
 
 def _freeze_but(model: Classifier, trained: Collection[str]) -> None:
@@ -164,7 +179,9 @@ def head_job(
 ) -> Job:
     """Returns the fit of the head alone, to be done on features: fixed in length, without augmentation or averaged weights."""
     _freeze_but(model, [name for name, _ in model.named_parameters() if name.startswith(f"{head}.")])
-    trainer = replace(settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False)
+    trainer = replace(
+        settings.trainer, epochs=epochs, patience=None, ema=None, watch=False, compile=False, max_time=None, save_every=None
+    )
     own = replace(settings, trainer=trainer, seed=key(settings.seed, "probe") % _SEEDS, augment=_NO_AUGMENT, fast_dev_run=False)
     return prepare(own, model, bundle, node=node, device=device, talk=Talk(quiet=True))
 

@@ -28,7 +28,7 @@ from dlcli.commands.training import Job, metrics_size, prepare, restore
 from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
 from dlcli.contracts import DataBundle, Predictions
-from dlcli.engine.device import choose_device, describe_device
+from dlcli.engine.device import choose_device, describe_device, make_repeatable
 from dlcli.engine.state import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
 from dlcli.randomness import borrowed_rng, seed_step
@@ -97,6 +97,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     if isinstance(settings, TrainSettings) and settings.study is not None:
         raise UsageError(f"run {info.id} is a study: it has no steps to go on from", hint="start it again")
     device = choose_device(settings.device)
+    make_repeatable(device)
     with catching_signals() as flag:
         run = Run.reopen(info.path)
         with failing(run):
@@ -114,7 +115,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
                 estimate = resumed_folds(settings, run, device=device, talk=talk, flag=flag)
                 settings = after_folds(settings)
             with _as_data_errors(info.path):
-                job = _resumed_job(settings, run, checkpoint, device, talk)
+                job = _resumed_job(settings, run, checkpoint, device, talk=talk, flag=flag)
             job = job if estimate is None else as_the_folds_chose(job, estimate)
             progress = Progress() if checkpoint is None else restore(job, checkpoint, source=source)
             start = 0 if estimate is None else estimate.metrics_size
@@ -187,7 +188,9 @@ def _start_from(model: Classifier, start: Loaded, bundle: DataBundle) -> None:
         raise UsageError(error.message, hint="the same model=… as that run had") from error
 
 
-def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None, device: torch.device, talk: Talk) -> Job:
+def _resumed_job(
+    settings: FitSettings, run: Run, checkpoint: Checkpoint | None, device: torch.device, *, talk: Talk, flag: StopFlag
+) -> Job:
     """The fit around the network of its checkpoint, which needs no parent any more; as at step 0 where none was written."""
     if checkpoint is not None:
         bundle = load_bundle(settings)
@@ -196,13 +199,14 @@ def _resumed_job(settings: FitSettings, run: Run, checkpoint: Checkpoint | None,
         if isinstance(settings, FinetuneSettings):
             # Features of a head that is trained alone are those of the body in the checkpoint.
             load_weights(model, checkpoint.model, source=str(run.path))
-            return prepare_finetuning(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
+            node = checkpoint.node
+            return prepare_finetuning(settings, model, bundle, node=node, device=device, talk=talk, check=flag.check)
         return prepare(settings, model, bundle, node=checkpoint.node, device=device, talk=talk)
     if isinstance(settings, FinetuneSettings):
         from dlcli.commands.finetune import finetune_job
 
         own = settings if settings.published is not None else replace(settings, run=_parent(settings.run, run))
-        return finetune_job(own, device, talk).job
+        return finetune_job(own, device, talk, asked=tuple(run.information["overrides"]), check=flag.check).job
     assert isinstance(settings, TrainSettings)
     start = None
     if settings.start_from is not None:

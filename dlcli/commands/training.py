@@ -149,9 +149,10 @@ def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFla
     """
     started, first = time.perf_counter(), progress.step
     saved: dict[str, Any] | None = None
-    if job.begin is not None and first == 0 and progress.best_step is None:
+    if job.begin is not None and first == 0 and not progress.begun:
         job.begin(talk, flag)
         flag.check()
+        progress.begun = True
     batch = job.plan.batch_size * job.plan.accumulate
     advice = f"trainer.batch_size={max(1, batch // 4)}" + (" trainer.accumulate=4" if batch >= 4 else "")
     what = f"training with batches of {job.plan.batch_size} {job.bundle.spec.name} examples ({job.plan.precision})"

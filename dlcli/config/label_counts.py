@@ -32,7 +32,7 @@ def refuse_beside_a_comparison(settings: FinetuneSettings) -> None:
         if (value := getattr(settings, key)) != default:
             shown = str(value).lower() if isinstance(value, bool) else value
             raise ValueError(f"{own} trains on its own subsets, and from scratch as well: {key}={shown} has no place beside it")
-    if settings.weights == "none":
+    if settings.is_random:
         raise ValueError(f"{own} asks what pretraining is worth: expected weights=imagenet or a file, not none")
     if settings.strategy.last == 0:
         raise ValueError(f"{own} trains a linear probe anyway: expected another strategy, such as strategy=head_first")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from dlcli.errors import UsageError
 
+_SHIPPED = {"linear-probe": "linear_probe", "head-first": "head_first", "last-stages": "last_stages"}
 _LAST = re.compile(r"last[-_](\d+)")
 LIBRARIES = ("torchvision", "timm")
 
@@ -27,8 +28,7 @@ def spelled_out(overrides: Sequence[str]) -> list[str]:
 def _parts(text: str) -> list[str]:
     key, _, value = text.partition("=")
     if key == "strategy":
-        found = _LAST.fullmatch(value)
-        return ["strategy=last_stages", f"strategy.last={found[1]}"] if found else [f"strategy={value.replace('-', '_')}"]
+        return _strategies(text, [word.strip() for word in value.split(",")])
     words = [word.strip() for word in value.split(",")]
     libraries = {word.partition("/")[0] if word.startswith(tuple(f"{name}/" for name in LIBRARIES)) else "" for word in words}
     if key != "model" or libraries == {""}:
@@ -37,3 +37,12 @@ def _parts(text: str) -> list[str]:
         raise UsageError(f"{text}: one sweep takes networks of one library", hint="one command for each library")
     library = libraries.pop()
     return [f"model={library}", f"model.name={','.join(word.removeprefix(f'{library}/') for word in words)}"]
+
+
+def _strategies(text: str, words: list[str]) -> list[str]:
+    counts = [found[1] for word in words if (found := _LAST.fullmatch(word))]
+    if counts and len(counts) < len(words):
+        raise UsageError(f"{text}: one sweep takes last-N alone, or other strategies", hint="one command for each")
+    if counts:
+        return ["strategy=last_stages", f"strategy.last={','.join(counts)}"]
+    return [f"strategy={','.join(_SHIPPED.get(word, word) for word in words)}"]

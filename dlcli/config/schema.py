@@ -185,10 +185,25 @@ class EvaluateSettings(UseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class AttackSettings(UseSettings):
-    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data."""
+    """The root of ``dl attack``; ``images`` names a file or folder in place of the model's own data.
+
+    ``targeted`` is a class, ``random`` or ``least-likely``: what the examples are to be taken for. ``source`` names the model
+    that the attack looks at, where it is not the one that is judged. ``save_examples`` None keeps the adversarial examples where
+    there are 1,000 or fewer. ``immutable`` names columns of a table that do not change, as a list or with commas between.
+    """
 
     attack: Node
     images: str | None = None
+    targeted: str | None = None
+    save_examples: bool | None = None
+    source: str | None = None
+    immutable: str | list[str] | None = None
+
+    @property
+    def immutable_names(self) -> tuple[str, ...]:
+        """The columns that ``immutable`` names."""
+        named = self.immutable or []
+        return tuple(name.strip() for name in (named.split(",") if isinstance(named, str) else named) if name.strip())
 
 
 @dataclass(frozen=True, kw_only=True)

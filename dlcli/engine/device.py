@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 
@@ -35,6 +37,20 @@ def choose_device(name: str) -> torch.device:
     if not available.get(device.type, False):
         raise UsageError(f"device '{name}' is not available on this machine", hint="--device auto; dl doctor shows what there is")
     return device
+
+
+def make_repeatable(device: torch.device) -> None:
+    """Lets this process's sums on a GPU run in the same order each time, so that the same seed gives the same bits there, too.
+
+    An operation that has no such order warns by its name. On the CPU nothing is changed: there it is so already.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # read when cuBLAS is first used
+        torch.backends.cudnn.deterministic = True
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs time, serves debugging
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        # Its sums have no order only where windows overlap; our models pool such by themselves (dlcli.models.pooling).
+        warnings.filterwarnings("ignore", message="adaptive_max_pool2d_backward_cuda")
 
 
 def describe_device(device: torch.device) -> str:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from dlcli.classifier import borrowed, predicted_classes
-from dlcli.contracts import Attack, Split, Threat
-from dlcli.errors import ComputeError
+from dlcli.classifier import ask, borrowed, class_logits
+from dlcli.contracts import Attack, Batch, Split, Threat
+from dlcli.errors import ComputeError, DataError
 from dlcli.randomness import SampleKeys, borrowed_rng
 
 TOLERANCE = 1e-6
+# The class that each example is to be taken for, int64 (n,), from the attacked model's logits for the unchanged examples,
+# (n, P), their true classes, int64 (n,), and their keys.
+Goals = Callable[[Tensor, Tensor, SampleKeys], Tensor]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class AttackReport:
         distances: size of the change in the threat's norm, float32 (N,).
         index: positions in the split, int64 (N,).
         forwards, backwards: passes that this batch cost, counted per example.
+        goals: the class that each example was to be taken for, int64 (N,); None where any error counts.
     """
 
     inputs: Tensor
@@ -39,6 +43,22 @@ class AttackReport:
     index: Tensor
     forwards: int
     backwards: int
+    goals: Tensor | None = None
+
+    @property
+    def eligible(self) -> Tensor:
+        """Which examples the attack could succeed on: those that are right, and with goals of another class than their goal."""
+        right = self.clean == self.targets
+        return right if self.goals is None else right & (self.goals != self.targets)
+
+    def succeeded(self, predicted: Tensor) -> Tensor:
+        """Returns which of the eligible are wrong, or with goals taken for their goal, when ``predicted``, int64 (N,)."""
+        return self.eligible & (predicted != self.targets if self.goals is None else predicted == self.goals)
+
+    @property
+    def success(self) -> Tensor:
+        """Which examples the attack succeeded on, bool (N,)."""
+        return self.succeeded(self.attacked)
 
 
 def perturb(
@@ -50,39 +70,61 @@ def perturb(
     seed: int,
     spare_misclassified: bool = True,
     clean: Tensor | None = None,
+    goals: Goals | None = None,
+    judge: nn.Module | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> Iterator[AttackReport]:
     """Yields one report per batch.
 
     Args:
+        model: what the attack looks at.
         spare_misclassified: examples that are misclassified already are not attacked and come back as they are; False for
             a null such as noise, which may also put an example right.
         clean: predicted classes of the unchanged examples, int64 (N,), in the split's order, where another attack has
             found them already; None asks the model.
+        goals: chooses the class that each example is to be taken for, and spares those that are of it already; None: any error.
+        judge: the model whose predictions count, before and after; None is ``model`` itself.
 
     Raises:
         ValueError: ``clean`` is not as long as the split.
+        DataError: images outside [0, 1], or a true class that the judge does not have.
         ComputeError: the attack left the box or its ball, or returned non-finite numbers; nothing is repaired.
     """
     if clean is not None and len(clean) != len(split):
         raise ValueError(f"clean must hold one class for each of {len(split)} examples, got {len(clean)}")
+    task = _Task(model, model if judge is None else judge, attack, goals, seed, spare_misclassified)
     order = torch.arange(len(split))
     known = torch.split(clean, batch_size) if clean is not None else itertools.repeat(None)
     for batch, found in zip(split.batches(order, batch_size), known, strict=False):
         check()
-        with borrowed(model), borrowed_rng(), _counted(model) as counter:
-            before = _predictions(model, batch.inputs) if found is None else found.to(batch.targets.device)
-            chosen = before == batch.targets if spare_misclassified else torch.ones_like(before, dtype=torch.bool)
-            rows = chosen.nonzero().flatten()
-            adversarial = batch.inputs.clone()
-            if len(rows):
-                adversarial[rows] = _attacked(
-                    model, attack, batch.inputs[rows], batch.targets[rows], SampleKeys(seed, batch.index[rows])
-                )
-            distances = _distance(adversarial - batch.inputs, attack.threat.norm)
-            _refuse_outside(batch.inputs, adversarial, distances, attack.threat)
-            attacked = _predictions(model, adversarial)
-        yield AttackReport(
+        _refuse_foreign_images(batch.inputs)
+        yield task.report(batch, found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Task:
+    """What is done to every batch; names as in :func:`perturb`."""
+
+    model: nn.Module
+    judge: nn.Module
+    attack: Attack
+    goals: Goals | None
+    seed: int
+    spares: bool
+
+    def report(self, batch: Batch, clean: Tensor | None) -> AttackReport:
+        with ExitStack() as lending, borrowed_rng():
+            counters = [lending.enter_context(_lent(each)) for each in dict.fromkeys((self.model, self.judge))]
+            before = _judged(self.judge, batch) if clean is None else clean.to(batch.targets.device)
+            keys = SampleKeys(self.seed, batch.index)
+            goals = None
+            if self.goals is not None:
+                goals = self.goals(_logits(self.model, batch.inputs, batch.index), batch.targets, keys)
+            adversarial = self._adversarial(batch, before, keys, goals)
+            distances = _distance(adversarial - batch.inputs, self.attack.threat.norm)
+            _refuse_outside(batch.inputs, adversarial, distances, self.attack.threat)
+            attacked = _logits(self.judge, adversarial, batch.index).argmax(dim=1)
+        return AttackReport(
             inputs=batch.inputs.cpu(),
             adversarial=adversarial.cpu(),
             targets=batch.targets.cpu(),
@@ -90,21 +132,48 @@ def perturb(
             attacked=attacked.cpu(),
             distances=distances.cpu(),
             index=batch.index.cpu(),
-            forwards=counter.forwards,
-            backwards=counter.backwards,
+            forwards=sum(counter.forwards for counter in counters),
+            backwards=sum(counter.backwards for counter in counters),
+            goals=None if goals is None else goals.cpu(),
         )
+
+    def _adversarial(self, batch: Batch, before: Tensor, keys: SampleKeys, goals: Tensor | None) -> Tensor:
+        """The batch with those examples attacked that are to be."""
+        chosen = before == batch.targets if self.spares else torch.ones_like(before, dtype=torch.bool)
+        rows = (chosen if goals is None else chosen & (goals != batch.targets)).nonzero().flatten()
+        adversarial = batch.inputs.clone()
+        if not len(rows):
+            return adversarial
+        own, aims = batch.inputs[rows], None if goals is None else goals[rows]
+        changed = self.attack(self.model, own, batch.targets[rows], rng=keys.take(rows), goals=aims).detach()
+        if changed.shape != own.shape:
+            raise ComputeError(f"the attack returned shape {tuple(changed.shape)}; expected {tuple(own.shape)}")
+        adversarial[rows] = changed
+        return adversarial
 
 
 @torch.no_grad()
-def _predictions(model: nn.Module, inputs: Tensor) -> Tensor:
-    return predicted_classes(model(inputs))
+def _logits(model: nn.Module, inputs: Tensor, index: Tensor) -> Tensor:
+    return class_logits(ask(model, inputs, index))
 
 
-def _attacked(model: nn.Module, attack: Attack, inputs: Tensor, targets: Tensor, rng: SampleKeys) -> Tensor:
-    adversarial = attack(model, inputs, targets, rng=rng).detach()
-    if adversarial.shape != inputs.shape:
-        raise ComputeError(f"the attack returned shape {tuple(adversarial.shape)}; expected {tuple(inputs.shape)}")
-    return adversarial
+def _judged(model: nn.Module, batch: Batch) -> Tensor:
+    """Predicted classes of unchanged examples. Raises DataError."""
+    logits, targets = _logits(model, batch.inputs, batch.index), batch.targets
+    if len(targets) and not 0 <= int(targets.min()) <= int(targets.max()) < logits.shape[1]:
+        given = f"{int(targets.min())} … {int(targets.max())}"
+        raise DataError(f"the data have classes {given}; the model has {logits.shape[1]}, from 0 to {logits.shape[1] - 1}")
+    return logits.argmax(dim=1)
+
+
+def _refuse_foreign_images(inputs: Tensor) -> None:
+    """Raises DataError for images that are not in [0, 1]: an attack's radius would not mean what it says."""
+    if inputs.ndim != 4 or not inputs.numel():
+        return
+    low, high = (float(bound) for bound in inputs.aminmax())
+    # Written so that NaN is refused, too.
+    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):
+        raise DataError(f"the images lie in [{low:g}, {high:g}]; expected [0, 1]", hint="the model itself normalises them")
 
 
 @dataclass
@@ -114,8 +183,8 @@ class _Counter:
 
 
 @contextmanager
-def _counted(model: nn.Module) -> Iterator[_Counter]:
-    """Counts examples through the model, forwards and backwards."""
+def _lent(model: nn.Module) -> Iterator[_Counter]:
+    """Borrows the model and counts examples through it, forwards and backwards."""
     counter = _Counter()
 
     def forward_hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
@@ -128,7 +197,8 @@ def _counted(model: nn.Module) -> Iterator[_Counter]:
 
     handle = model.register_forward_hook(forward_hook)
     try:
-        yield counter
+        with borrowed(model):
+            yield counter
     finally:
         handle.remove()
 

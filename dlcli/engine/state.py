@@ -21,6 +21,8 @@ class Average(Protocol):
 
     def tensors(self) -> Mapping[str, Tensor]: ...
 
+    def load(self, tensors: Mapping[str, Tensor]) -> None: ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -98,6 +100,7 @@ class Progress:
     seen: int = 0
     window_loss: float = 0.0
     window_seen: int = 0
+    begun: bool = False  # what comes before the first step is done
     best_value: float | None = None
     best_step: int | None = None
     best_trained: float | None = None

@@ -82,3 +82,20 @@ def mean_interval(values: Sequence[float] | Tensor) -> Metric:
         return Metric(mean, n=n)
     half = student_t(n - 1) * float(numbers.std()) / math.sqrt(n)
     return Metric(mean, mean - half, mean + half, n, "t")
+
+
+def median_interval(values: Sequence[float] | Tensor) -> Metric:
+    """Returns the median of independent ``values`` with the order statistics that enclose it whatever their distribution.
+
+    The ranks are n/2 ± z·√n/2, rounded outwards (Conover 1999, "Practical nonparametric statistics", §3.2). Fewer than six
+    values have no bounds, as not even all of them enclose the median often enough; none gives NaN.
+    """
+    numbers = torch.as_tensor(values, dtype=torch.float64).flatten().sort().values
+    n = len(numbers)
+    if n == 0:
+        return Metric(math.nan, n=0)
+    middle = float((numbers[(n - 1) // 2] + numbers[n // 2]) / 2)
+    if n < 6 or not math.isfinite(float(numbers.sum())):
+        return Metric(middle, n=n)
+    low = max(math.floor(n / 2 - Z_95 * math.sqrt(n) / 2), 1)  # ranks from 1
+    return Metric(middle, float(numbers[low - 1]), float(numbers[n - low]), n, "order statistics")

@@ -33,6 +33,7 @@ class Pretrained:
         size: of the file in bytes, about.
         url: where it is published; None where it comes with a package.
         package: the package that holds it, or None.
+        one_size: it takes images of its own size alone, as networks do whose positions are learned for one grid of patches.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Pretrained:
     size: int
     url: str | None = None
     package: str | None = None
+    one_size: bool = False
 
     @property
     def reference(self) -> str:

@@ -65,6 +65,7 @@ def of_timm(name: str, weights: str | None, *, typed: str) -> Pretrained:
         size=0,
         url=own.url if digest else None,
         package=None if digest else own.hf_hub_id,
+        one_size=own.fixed_input_size,
     )
 
 

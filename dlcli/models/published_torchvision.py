@@ -9,6 +9,7 @@ from dlcli.errors import UsageError, nearest, suggestion
 from dlcli.models.published import HALF, Pretrained, digest_in
 
 _ANY = "resnet18"
+_ONE_SIZE = ("vit_", "maxvit")  # how the names begin of those with learned positions
 # What the other networks of torchvision are for, by the part of it that they come from.
 _PURPOSES = {
     "detection": "a network for object detection",
@@ -66,6 +67,7 @@ def of_torchvision(name: str, weights: str | None, *, typed: str) -> Pretrained:
         digest=digest_in(file),
         size=round(one.meta["_file_size"] * 2**20),
         url=one.url,
+        one_size=name.startswith(_ONE_SIZE),
     )
 
 

@@ -12,6 +12,7 @@ from dlcli.models.checks import check_at_least, check_counts, check_dropout, che
 from dlcli.models.heads import output_count
 from dlcli.models.initialisation import Init, initialise
 from dlcli.models.layers import Activation, Norm
+from dlcli.models.pooling import AdaptiveMaxPool2d
 
 
 class ResNet9(nn.Module):
@@ -77,7 +78,7 @@ class ResNet9(nn.Module):
             for _ in range(count):
                 stage.append(ResidualPair(block(width, width), block(width, width)))
             self.stages.append(stage)
-        self.pool = nn.AdaptiveMaxPool2d(1)
+        self.pool = AdaptiveMaxPool2d(1)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(widths[-1], output_count(spec, outputs))
         self.logit_scale = logit_scale

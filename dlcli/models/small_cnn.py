@@ -13,6 +13,7 @@ from dlcli.models.checks import check_at_least, check_dropout, check_image, chec
 from dlcli.models.heads import output_count
 from dlcli.models.initialisation import Init, initialise
 from dlcli.models.layers import Activation, Norm
+from dlcli.models.pooling import AdaptiveMaxPool2d
 
 _SMALLEST_IMAGE = 8
 
@@ -82,7 +83,7 @@ class SmallCNN(nn.Module):
                 for inputs, block in zip(channels, blocks, strict=False)
             )
         )
-        self.pool = nn.AdaptiveMaxPool2d(final_pool)
+        self.pool = AdaptiveMaxPool2d(final_pool)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(channels[-1] * final_pool**2, output_count(spec, outputs))
         initialise(self, init)

@@ -1,62 +1,87 @@
-"""The figures of ``dl attack``, and where its epsilon comes from."""
+"""``dl attack`` on the shipped model."""
 
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
-from dlcli.attacks.fgsm import FGSM
-from dlcli.commands.attack import Attacked, attack_metrics, build_attack
-from dlcli.contracts import DataSpec
-from dlcli.engine.perturb import AttackReport
-from dlcli.errors import ConfigError, UsageError
+from dlcli.commands.console import Talk
+from dlcli.commands.models import load_model
+from dlcli.data.mnist import MNIST
 
-SPEC = DataSpec(name="toy", shape=(1, 2, 2), classes=("a", "b"), mean=(0.5,), std=(0.5,), epsilon={"linf": 0.25})
-NODE = {"_target_": "dlcli.attacks.fgsm.FGSM", "epsilon": "auto", "norm": "linf"}
+Dl = Callable[..., Any]
 
 
-def report(clean: list[int], attacked: list[int]) -> AttackReport:
-    """Four examples of class 0."""
-    inputs = torch.zeros(4, 1, 2, 2)
-    distances = torch.tensor([0.1, 0.2, 0.3, 0.4])
-    tensors = (torch.zeros(4, dtype=torch.long), torch.tensor(clean), torch.tensor(attacked), distances, torch.arange(4))
-    return AttackReport(inputs, inputs, *tensors, forwards=8, backwards=4)
+def attacked(dl: Dl, *typed: str, limit: int = 40) -> tuple[dict[str, Any], Path, str]:
+    """The result, the run's folder, and what was said."""
+    answer = dl("attack", *typed, "--run", "builtin:mnist", "--limit", str(limit), "--json")
+    assert answer.code == 0, answer.err
+    result = json.loads(answer.out)
+    (folder,) = Path(answer.err.split("attack run: ")[1].splitlines()[0]).parent.glob(result["id"])
+    return result, folder, answer.err
 
 
-def test_robust_accuracy_counts_what_was_right_and_stayed_right() -> None:
-    metrics = attack_metrics(Attacked(report([0, 0, 0, 1], [0, 1, 1, 1]), report([0, 0, 0, 1], [0, 0, 0, 1])))
-    assert metrics["attack/clean_accuracy"].value == 3 / 4
-    assert metrics["attack/robust_accuracy"].value == 1 / 4
-    assert metrics["attack/noise_accuracy"].value == 3 / 4
+def test_a_goal_is_named_wherever_the_attack_is_reported(dl: Dl) -> None:
+    result, folder, said = attacked(dl, "pgd", "--targeted", "7")
+    metrics = result["metrics"]
+    assert "to be taken for 7" in said
+    assert "taken for 7, of the other correctly classified" in said
+    assert metrics["attack/goal"]["value"] == 7
+    assert json.loads((folder / "run.json").read_text())["goal"] == "7"
+    others = int((MNIST().load().test.targets[:40] != 7).sum())
+    assert metrics["attack/clean_accuracy"]["value"] == 1
+    assert metrics["attack/success_rate"]["n"] == others < 40
 
 
-def test_success_is_counted_among_the_correctly_classified_only() -> None:
-    metrics = attack_metrics(Attacked(report([0, 0, 0, 1], [0, 1, 1, 1]), report([0, 0, 0, 1], [0, 0, 0, 1])))
-    assert metrics["attack/success_rate"].value == pytest.approx(2 / 3)
-    assert metrics["attack/success_rate"].n == 3
-    assert metrics["attack/mean_distance"].value == pytest.approx(0.25)
+def test_the_least_likely_class_is_harder_to_reach_than_any(dl: Dl) -> None:
+    far = attacked(dl, "pgd", "attack.epsilon=0.1", "--targeted", "least-likely")[0]["metrics"]
+    near = attacked(dl, "pgd", "attack.epsilon=0.1")[0]["metrics"]
+    assert far["attack/success_rate"]["value"] < near["attack/success_rate"]["value"]
+    assert far["attack/robust_accuracy"]["value"] > near["attack/robust_accuracy"]["value"]
+    assert "attack/goal" not in far
 
 
-def test_without_a_right_prediction_there_is_no_success_rate() -> None:
-    metrics = attack_metrics(Attacked(report([1, 1, 1, 1], [1, 1, 1, 1]), report([1, 1, 1, 1], [1, 1, 1, 1])))
-    assert "attack/success_rate" not in metrics
-    assert metrics["attack/robust_accuracy"].value == 0
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ("attack pgd --targeted 10", ["--targeted 10", "no such class", "from 0 to 9, random or least-likely"]),
+        ("attack pgd --targeted randm", ["did you mean 'random'?"]),
+        ("attack noise --targeted 3", ["noise aims at no class", "leave out --targeted"]),
+    ],
+)
+def test_a_goal_that_cannot_be_is_refused_before_there_is_a_run(dl: Dl, tmp_path: Path, typed: str, words: list[str]) -> None:
+    answer = dl(*typed.split(), "--run", "builtin:mnist", "--quiet")
+    assert answer.code == 2
+    assert [word for word in words if word not in answer.err] == []
+    assert len(answer.errors) <= 2
+    assert not (tmp_path / "runs").exists()
 
 
-def test_an_automatic_epsilon_is_the_datas_own_and_says_so() -> None:
-    built, reason = build_attack(NODE, SPEC)
-    assert built == FGSM(epsilon=0.25)
-    assert "toy" in reason
-
-
-def test_a_norm_without_a_default_asks_for_a_number() -> None:
-    with pytest.raises(UsageError, match="no default epsilon for norm l2"):
-        build_attack({**NODE, "norm": "l2"}, SPEC)
-
-
-def test_a_fraction_is_a_number() -> None:
-    built, _ = build_attack({**NODE, "epsilon": "8/255"}, SPEC)
-    assert built.threat.epsilon == 8 / 255
-
-
-def test_an_epsilon_in_0_to_255_units_is_refused_with_the_number_meant() -> None:
-    with pytest.raises(ConfigError, match="8/255"):
-        build_attack({**NODE, "epsilon": 8}, SPEC)
+def test_the_files_of_a_run_can_be_checked_by_others(dl: Dl) -> None:
+    result, folder, _ = attacked(dl, "pgd", "attack.norm=l2", "--save-examples")
+    assert set(result["files"]) == {"triple", "examples", "adversarial"}
+    lines = list(csv.DictReader((folder / result["files"]["examples"]).read_text().splitlines()))
+    with np.load(folder / result["files"]["adversarial"], allow_pickle=False) as archive:
+        images, levels = torch.from_numpy(archive["adversarial"]), torch.from_numpy(archive["adversarial_8bit"])
+        assert archive["index"].tolist() == [int(line["index"]) for line in lines] == list(range(40))
+    test = MNIST().load().test
+    assert test is not None
+    moved = images - test.inputs[:40] / 255
+    assert [float(line["l2"]) for line in lines] == pytest.approx(moved.flatten(1).norm(dim=1).tolist(), abs=1e-4)
+    model = load_model("builtin:mnist", which="best", device=torch.device("cpu"), talk=Talk(quiet=True)).model
+    rates = []
+    for tensor in (images, levels / 255):
+        fooled = model(tensor).argmax(dim=1) != test.targets[:40]
+        rates.append(float(fooled.float().mean()))
+    metrics = result["metrics"]
+    assert metrics["attack/clean_accuracy"]["value"] == 1
+    assert [metrics[f"attack/success_rate{name}"]["value"] for name in ("", "_8bit")] == pytest.approx(rates)
+    assert metrics["attack/median_l2"]["high"] <= 2 + 1e-5
+    assert sum(line["success"] == "1" for line in lines) == pytest.approx(40 * rates[0])

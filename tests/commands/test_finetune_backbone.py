@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +52,9 @@ def test_it_is_trained_beside_one_from_scratch_and_the_last_line_answers(dl: Dl,
     assert newest().parent.name == NAME
     record = json.loads((newest() / "run.json").read_text())
     assert record["parent"] is None
-    assert record["start"]["weights"] == "trained.pth"
-    assert record["start"]["replaced"] == "net.net.fc"
+    assert datetime.fromisoformat(record["start"]) < datetime.fromisoformat(record["end"])
+    assert record["origin"]["weights"] == "trained.pth"
+    assert record["origin"]["replaced"] == "net.net.fc"
     assert record["data"]["sizes"] == {"train": 48, "val": 12, "test": 40}
 
 

@@ -75,7 +75,7 @@ def test_a_picture_is_drawn_and_run_json_says_what_was_compared(finished: tuple[
     assert information["comparison"]["counts"] == [2, 3]
     assert information["comparison"]["seeds"] == [0, 1]
     assert information["parent"] == "builtin:mnist"
-    assert information["start"]["replaced"] == "net.head"
+    assert information["origin"]["replaced"] == "net.head"
 
 
 def test_it_is_no_model(finished: tuple[Path, str], dl) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import torch
 
 from dlcli.classifier import Preprocessing
 from dlcli.commands.console import Talk
-from dlcli.commands.start import Start, at_side, find_start, network_for, sides_for
+from dlcli.commands.start import Start, at_side, find_start, name_of_run, network_for, sides_for, with_whole_path
 from dlcli.config.compose import compose
 from dlcli.config.schema import FinetuneSettings, checked_settings
 from dlcli.contracts import DataSpec
@@ -38,8 +40,16 @@ def test_small_images_are_enlarged_and_large_ones_keep_their_side_up_to_the_netw
     assert sides_for(untrained(), spec(side)) == sides
 
 
-def test_a_vision_transformer_gets_its_own_side() -> None:
-    assert sides_for(untrained("vit_b_32"), spec(28)) == [224]
+def test_a_side_that_is_asked_for_is_the_only_one() -> None:
+    assert sides_for(untrained(), spec(28), 72) == [72]
+
+
+def test_a_vision_transformer_gets_its_own_side_and_no_other() -> None:
+    start = untrained("vit_b_32")
+    assert sides_for(start, spec(28)) == sides_for(start, spec(28), 224) == [224]
+    with pytest.raises(UsageError, match=r"takes images of 224 x 224 px alone, for which .* learned; got size 96") as caught:
+        sides_for(start, spec(28), 96)
+    assert caught.value.hint.startswith("--size 224")
 
 
 def test_whole_images_are_stretched_to_the_side_with_the_weights_own_statistics() -> None:
@@ -55,6 +65,16 @@ def test_grey_images_become_three_channels_inside_the_model() -> None:
     logits = network.model.eval()(grey)
     assert logits.shape == (2, 2)
     assert torch.allclose(logits, network.model(grey.expand(-1, 3, -1, -1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("backbone", ["resnet18@IMAGENET1K_V1", "timm/plain", "pretrained:resnet18"])
+def test_a_backbones_name_can_be_a_folder(backbone: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]+", name_of_run(backbone))
+
+
+def test_weights_in_the_home_of_nobody_are_left_for_the_reader_to_refuse() -> None:
+    own = settings("backbone=resnet18", "weights='~nobody-has-this-name/w.pth'")
+    assert with_whole_path(own) == own
 
 
 def test_the_head_of_a_backbone_is_always_new_and_of_the_datas_classes() -> None:

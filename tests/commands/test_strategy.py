@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
@@ -28,10 +30,10 @@ def settings(*overrides: str) -> FinetuneSettings:
     return found
 
 
-def job(own: FinetuneSettings) -> Job:
+def job(own: FinetuneSettings, check: Callable[[], None] = lambda: None) -> Job:
     bundle = load_bundle(own)
     network = network_for(find_start(own, TALK), bundle.spec, own)
-    return prepare_finetuning(own, network.model, bundle, node=network.node, device=CPU, talk=TALK)
+    return prepare_finetuning(own, network.model, bundle, node=network.node, device=CPU, talk=TALK, check=check)
 
 
 def moved(own: Job, *, steps: int) -> set[str]:
@@ -89,6 +91,26 @@ def test_a_linear_probe_moves_the_head_on_features_and_nothing_else() -> None:
     assert moved(fitted, steps=3) == set(stages(own)[-1])
 
 
+def test_a_linear_probe_is_trained_for_the_strategys_epochs_and_to_their_end() -> None:
+    assert (job(settings("strategy=linear_probe")).plan.epochs, job(settings("strategy=linear_probe")).plan.patience) == (
+        30,
+        None,
+    )
+    own = job(settings("strategy=linear_probe", "strategy.probe_epochs=0", "trainer.epochs=7", "trainer.patience=2"))
+    assert (own.plan.epochs, own.plan.patience) == (7, 2)
+
+
+def test_features_of_a_linear_probe_stop_where_they_are_asked_to() -> None:
+    class Stopped(Exception):
+        pass
+
+    def stop() -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        job(settings("strategy=linear_probe"), check=stop)
+
+
 def test_batch_norms_statistics_stay_or_move_as_asked() -> None:
     for choice, stay in (("frozen", True), ("trained", False)):
         fitted = job(settings("strategy=full", f"strategy.batch_norm={choice}"))
@@ -120,6 +142,23 @@ def test_a_head_trained_first_knows_more_than_a_random_one() -> None:
     assert fitted.begin is not None
     fitted.begin(TALK, StopFlag())
     assert hits() > before + 20
+
+
+def test_an_average_of_weights_begins_with_the_head_that_was_trained() -> None:
+    fitted = job(settings("trainer.ema=0.99"))
+    assert fitted.begin is not None
+    assert fitted.parts.average is not None
+    fitted.begin(TALK, StopFlag())
+    averaged = fitted.parts.average.tensors()
+    assert all(torch.equal(averaged[name], tensor) for name, tensor in fitted.model.state_dict().items())
+
+
+def test_where_epochs_are_few_gradual_unfreezing_reaches_all_stages_all_the_same() -> None:
+    own = settings("strategy=gradual", "strategy.stage_epochs=5")
+    layout = layout_of(job(own).model, own.strategy)
+    begins = layout.thawing(steps_per_epoch=10, epochs=2).begins
+    assert max(begins.values()) < 20
+    assert len(set(begins.values())) == len(layout.stages)
 
 
 def test_no_head_is_trained_first_where_none_is_asked_for() -> None:

@@ -70,7 +70,7 @@ def test_the_first_bare_word_names_an_entry_of_the_verbs_group(verb, word, group
         ("train", "optimizer.lr", "a key without a value"),
         ("evaluate", "split", "a key without a value"),
         ("evaluate", "mnist", "takes no bare word"),
-        ("attack", "zebra", "no attack 'zebra'; expected one of fgsm"),
+        ("attack", "zebra", "no attack 'zebra'; expected one of "),
     ],
 )
 def test_another_bare_word_is_refused(verb, word, reason):

@@ -48,6 +48,7 @@ def test_one_label_cannot_be_trained_on_and_chosen_by() -> None:
         ({"lr_find": True}, "lr_find=true has no place beside it"),
         ({"baseline": False}, "baseline=false has no place beside it"),
         ({"run": None, "backbone": "resnet18", "weights": "none"}, "expected weights=imagenet or a file, not none"),
+        ({"run": None, "backbone": "resnet18", "weights": "NONE"}, "expected weights=imagenet or a file, not none"),
         ({"strategy": {"last": 0}}, "expected another strategy, such as strategy=head_first"),
         ({"compare_seeds": 1}, "compare_seeds=1: expected 2 or more"),
     ],

@@ -21,6 +21,8 @@ from dlcli.errors import UsageError
         ("strategy=linear-probe", ["strategy=linear_probe"]),
         ("strategy=last-2", ["strategy=last_stages", "strategy.last=2"]),
         ("strategy=full,gradual", ["strategy=full,gradual"]),
+        ("strategy=last-1,last-2", ["strategy=last_stages", "strategy.last=1,2"]),
+        ("strategy=my-own,head-first", ["strategy=my-own,head_first"]),
         ("strategy.last=3", ["strategy.last=3"]),
     ],
 )
@@ -32,6 +34,11 @@ def test_one_word_is_spelled_out_and_all_else_stays(typed, meant):
 def test_one_sweep_over_several_libraries_is_refused(mixed):
     with pytest.raises(UsageError, match="one sweep takes networks of one library"):
         spelled_out([mixed])
+
+
+def test_one_sweep_over_last_stages_and_other_strategies_is_refused():
+    with pytest.raises(UsageError, match="one sweep takes last-N alone"):
+        spelled_out(["strategy=last-2,full"])
 
 
 @pytest.mark.parametrize("library", LIBRARIES)

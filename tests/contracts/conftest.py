@@ -14,7 +14,7 @@ import yaml
 from torch import Tensor, nn
 
 # The one override that keeps iterative components small here.
-BUDGET = {"steps": 5, "restarts": 1, "targets": 2, "queries": 100, "samples": 4}
+BUDGET = {"steps": 5, "restarts": 1, "targets": 2, "queries": 100, "samples": 4, "rotations": 5, "translations": 3}
 
 
 class Boom(Exception):

@@ -56,6 +56,7 @@ def test_the_spec_says_what_the_folder_holds(root):
     assert (spec.name, spec.shape, spec.classes, spec.kind) == ("my-photos", (3, 16, 16), ("flower", "palace"), "image")
     assert spec.epsilon == {"linf": 8 / 255, "l2": 0.25}
     assert ImageFolder(root=str(root), size=32).load().spec.epsilon["l2"] == 0.5
+    assert ImageFolder(root=str(root), size=224).load().spec.epsilon["linf"] == 4 / 255
 
 
 def test_mean_and_std_are_those_of_the_train_images_alone(root):

@@ -7,7 +7,16 @@ import torch
 from torch import nn
 
 from dlcli.engine import device as devices
-from dlcli.engine.device import autocast, check_precision, choose_device, describe_device, has_fast_bf16, memory_errors, place
+from dlcli.engine.device import (
+    autocast,
+    check_precision,
+    choose_device,
+    describe_device,
+    has_fast_bf16,
+    make_repeatable,
+    memory_errors,
+    place,
+)
 from dlcli.errors import ComputeError, UsageError
 
 CPU = torch.device("cpu")
@@ -87,3 +96,8 @@ def test_a_tensor_larger_than_the_machine_is_told_like_that() -> None:
 def test_another_runtime_error_goes_on_as_it_is() -> None:
     with pytest.raises(RuntimeError, match="shapes"), memory_errors("training", "less"):
         raise RuntimeError("shapes do not fit")
+
+
+def test_on_the_cpu_nothing_needs_to_be_changed_for_runs_to_repeat():
+    make_repeatable(torch.device("cpu"))
+    assert not torch.are_deterministic_algorithms_enabled()

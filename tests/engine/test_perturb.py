@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from dlcli.contracts import Threat
 from dlcli.data.memory import MemorySplit
 from dlcli.engine.perturb import AttackReport, perturb
-from dlcli.errors import ComputeError
+from dlcli.errors import ComputeError, DataError
 from dlcli.randomness import SampleKeys
 
 
@@ -146,3 +146,71 @@ def test_predictions_of_other_examples_are_refused() -> None:
     attack = Moved(change=lambda inputs, _: inputs)
     with pytest.raises(ValueError, match="one class for each of 4 examples, got 3"):
         list(perturb(Brightness(), attack, split(), batch_size=4, seed=0, clean=torch.zeros(3, dtype=torch.int64)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obedient(Moved):
+    """Turns to its goal's brightness: dark for class 0, bright for class 1."""
+
+    def __call__(self, model: nn.Module, inputs: Tensor, targets: Tensor, *, rng: Any = None, goals: Any = None) -> Tensor:
+        return goals[:, None, None, None].expand_as(inputs).float()
+
+
+def test_goals_are_chosen_from_clean_logits_and_keys_and_reach_the_attack() -> None:
+    seen = []
+
+    def goals(logits: Tensor, targets: Tensor, keys: SampleKeys) -> Tensor:
+        seen.append((logits, targets.tolist(), keys.index.tolist()))
+        return torch.tensor([1, 0, 0, 1])
+
+    obedient = Obedient(change=lambda inputs, _: inputs, epsilon=None)
+    (report,) = perturb(Brightness(), obedient, split(), batch_size=4, seed=0, goals=goals)
+    torch.testing.assert_close(seen[0][0], Brightness()(report.inputs))
+    assert seen[0][1:] == ([0, 0, 1, 0], [0, 1, 2, 3])
+    # The first and third go to their goal; the second is of it already, the fourth was wrong before.
+    assert report.attacked.tolist() == [1, 0, 0, 1]
+    assert report.distances.gt(0).tolist() == [True, False, True, False]
+    assert report.eligible.tolist() == report.success.tolist() == [True, False, True, False]
+
+
+def test_without_goals_any_error_of_what_was_right_is_a_success() -> None:
+    (report,) = attacked(lambda inputs, _: inputs + 0.1)
+    assert report.eligible.tolist() == [True, True, True, False]
+    assert report.success.tolist() == [False, True, False, False]
+
+
+def test_a_judge_is_asked_before_and_after_and_the_attack_looks_at_the_model() -> None:
+    class Darkness(Brightness):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return super().forward(1 - inputs)
+
+    asked = []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Asking(Moved):
+        def __call__(self, model: nn.Module, inputs: Tensor, targets: Tensor, *, rng: Any = None, goals: Any = None) -> Tensor:
+            asked.append(model(inputs).argmax(dim=1).tolist())
+            return inputs + 0.1
+
+    judge = Brightness()
+    attack = Asking(change=lambda inputs, _: inputs)
+    (report,) = perturb(Darkness(), attack, split(), batch_size=4, seed=0, judge=judge)
+    assert asked == [[1, 1, 0]]  # those that the judge has right, as the model sees them
+    assert report.clean.tolist() == [0, 0, 1, 1]
+    assert report.attacked.tolist() == [0, 1, 1, 1]
+    assert report.forwards == 4 + 3 + 4
+
+
+@pytest.mark.parametrize("wrong", [-0.5, 1.5, torch.nan])
+def test_images_that_were_normalised_before_are_the_datas_fault(wrong: float) -> None:
+    images = split()
+    images.inputs[1] = wrong
+    with pytest.raises(DataError, match=r"expected \[0, 1\]"):
+        list(perturb(Brightness(), Moved(change=lambda inputs, _: inputs), images, batch_size=4, seed=0))
+
+
+@pytest.mark.parametrize("target", [-1, 2])
+def test_a_true_class_that_the_model_does_not_have_is_the_datas_fault(target: int) -> None:
+    labelled = MemorySplit(split().inputs, torch.tensor([0, 0, target, 0]))
+    with pytest.raises(DataError, match="the model has 2, from 0 to 1"):
+        list(perturb(Brightness(), Moved(change=lambda inputs, _: inputs), labelled, batch_size=4, seed=0))

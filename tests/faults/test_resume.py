@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -298,6 +299,30 @@ def test_a_run_stopped_at_its_first_step_does_not_train_its_head_again(dl: Dl, p
     assert answer.code == 0
     assert "head alone" not in answer.err
     assert outcome(stopped_one) == outcome(whole)
+
+
+def test_a_run_stopped_while_its_start_is_judged_does_not_train_its_head_again(
+    dl: Dl, parent: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = finetuned(dl, None, "--run", parent.name)
+    with monkeypatch.context() as patch:
+        judged = engine._validated
+        stop = partial(os.kill, os.getpid(), signal.SIGTERM)  # returns None, as a judgement that was cut off does
+        patch.setattr(
+            engine, "_validated", lambda parts, plan, asked: (stop if plan.score_start else partial(judged, parts, plan, asked))()
+        )
+        assert dl("finetune", *FINETUNE, "--run", parent.name).code == 143
+    answer = dl("finetune", "--resume", newest().name)
+    assert answer.code == 0
+    assert "head alone" not in answer.err
+    assert outcome(newest()) == outcome(whole)
+
+
+def test_a_run_that_the_clock_stopped_had_its_head_trained_whole(dl: Dl, parent: Path) -> None:
+    whole = finetuned(dl, None, "--run", parent.name)
+    assert dl("finetune", *FINETUNE, "--run", parent.name, "trainer.max_time=0.0001").code == 1
+    assert dl("finetune", "--resume", newest().name, "trainer.max_time=null", "--quiet").code == 0
+    assert outcome(newest()) == outcome(whole)
 
 
 @pytest.mark.parametrize("strategy", ["gradual", "linear_probe", "last_stages", "full"])

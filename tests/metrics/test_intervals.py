@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.metrics.intervals import Z_95, mean_interval, student_t, wilson
+from dlcli.metrics.intervals import Z_95, mean_interval, median_interval, student_t, wilson
 
 
 def test_wilson_gives_the_values_of_newcombe_1998():
@@ -89,3 +89,19 @@ def test_a_non_finite_value_leaves_no_bounds():
     metric = mean_interval([1.0, math.inf])
     assert metric.value == math.inf
     assert metric.low is metric.high is None
+
+
+def test_the_medians_bounds_are_order_statistics_that_cover_it_often_enough():
+    # P(X(l) <= median <= X(n+1-l)) is the binomial chance of l … n-l values below it.
+    for n in [*range(6, 60), 100, 999]:
+        metric = median_interval(list(range(n)))
+        assert metric.value == (n - 1) / 2
+        below = round(metric.low)
+        assert metric.high == n - 1 - below
+        assert sum(math.comb(n, count) for count in range(below + 1, n - below)) / 2**n >= 0.95
+
+
+def test_few_values_have_a_median_without_bounds():
+    assert median_interval([3.0, 1.0]).value == 2.0
+    assert median_interval([1.0] * 5).low is None
+    assert math.isnan(median_interval([]).value)

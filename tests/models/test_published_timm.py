@@ -21,13 +21,18 @@ class Record:
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
     crop_pct: float = 0.9
     interpolation: str = "bicubic"
+    fixed_input_size: bool = False
     url: str | None = None
     hf_hub_id: str = "timm/net"
 
 
 @pytest.fixture
 def timm(monkeypatch):
-    records = {"net.a_in1k": Record("a_in1k"), "net.b_in22k": Record("b_in22k", num_classes=21841), "other": Record("")}
+    records = {
+        "net.a_in1k": Record("a_in1k"),
+        "net.b_in22k": Record("b_in22k", num_classes=21841),
+        "other": Record("", fixed_input_size=True),
+    }
     module = types.SimpleNamespace(
         list_models=lambda pretrained: list(records),
         get_pretrained_cfg=lambda name: records.get(name, records["net.a_in1k"]),
@@ -49,6 +54,10 @@ def test_preprocessing_is_that_of_timms_record(timm):
     found = described("timm/net").preprocessing
     assert (found.shape, found.mean, found.std, found.interpolation) == ((3, 288, 288), (0.5,) * 3, (0.25,) * 3, "bicubic")
     assert found.resize == 320  # 288 / 0.9
+
+
+def test_whether_a_network_takes_one_size_alone_is_what_timm_says(timm):
+    assert [described(f"timm/{name}").one_size for name in ("net", "other")] == [False, True]
 
 
 def test_a_set_goes_behind_the_dot_as_in_timm(timm):
