@@ -65,13 +65,13 @@ class DDN:
             standing, active, _ = opened(model, examples)
             point = active.inputs
             length = torch.full((len(active),), self.initial_norm, device=point.device)
-            for step in range(self.steps if len(active) else 0):
-                seen = look(model, point, active, log_odds)
+            for step in range(self.steps + 1 if len(active) else 0):
+                seen = look(model, point, active, log_odds, gradient=step < self.steps)
                 fooled, _ = offer_nearest(standing, point, seen.logits, active, "l2")
+                if step == self.steps:
+                    break
                 length = length * torch.where(fooled, 1 - self.gamma, 1 + self.gamma)
                 size = annealed(1.0, 0.01, step, self.steps)
                 change = point - active.inputs + size * unit(seen.gradient, active.keys, "ddn", step)
                 point = boxed(active.inputs + length.reshape(-1, *[1] * (point.ndim - 1)) * steepest(change, "l2"))
-            last = look(model, point, active, log_odds, gradient=False)
-            offer_nearest(standing, point, last.logits, active, "l2")
             return standing.result()

@@ -18,7 +18,7 @@ from dlcli.attacks.minimum import opened
 from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys
 
-# Added to the length of each step, as in the authors' code: where the box cuts steps short they would only creep up to a boundary.
+# Added to each step, as in the authors' code: where the box cuts steps short they would only creep up to a boundary.
 _EXTRA = 1e-4
 
 

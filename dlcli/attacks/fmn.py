@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from dlcli.attacks.ascent import StepSize, check_counts, check_step_size
+from dlcli.attacks.ascent import check_counts
 from dlcli.attacks.balls import Norm, boxed, check_norm, distance
-from dlcli.attacks.examples import Examples, lent
+from dlcli.attacks.examples import lent
 from dlcli.attacks.gradients import Look, look
 from dlcli.attacks.losses import margin
 from dlcli.attacks.minimum import annealed, offer_nearest, opened, unit
@@ -25,12 +25,13 @@ _TINY = 1e-12
 class FMN:
     """Fast minimum-norm attack (Pintor et al. 2021, "Fast minimum-norm adversarial attacks through adaptive norm constraints").
 
-    Minimum-norm (Alg. 1). The loss is the margin, L. Until the model is fooled for the first time the radius is what a linear
-    model would need, ε = ‖δ‖ + |L| / ‖∇L‖_q; from then on it is (1 + γ) ε where the model is not fooled, and else
-    min((1 - γ) ε, the nearest yet). Then δ ← δ + α · ∇L / ‖∇L‖₂ is projected onto the ball. α falls to a hundredth and γ to 0.001
-    along a cosine. What comes back is the nearest point that fools the model, else the point of highest margin. With ``goals``
-    L is the goal's lead over all other classes. Where the gradient is zero the direction is random, and the last point is
-    looked at, too; neither is in the paper. Images are clipped to [0, 1]; tables are not clipped.
+    Minimum-norm (Alg. 1). The loss is the margin, L. Until the model is fooled for the first time the radius is 1 + γ times what
+    a linear model would need, ‖δ‖ + |L| / ‖∇L‖_q; from then on it is 1 + γ times what it was where the model is not fooled, and
+    else the lesser of 1 - γ times that and of the nearest yet. Then δ ← δ + α · ∇L / ‖∇L‖₂ is projected onto the ball. α falls to
+    a hundredth and γ to 0.001 along a cosine. What comes back is the nearest point that fools the model, else the point of
+    highest margin. With ``goals`` L is the goal's lead over all other classes. Not in the paper: the first radius has the factor
+    1 + γ, since on a linear model rounding would decide without it; where the gradient is zero the direction is random; and the
+    last point is looked at, too. Images are clipped to [0, 1]; tables are not clipped.
 
     Args:
         norm: "linf" or "l2"; what is made small.
@@ -70,28 +71,26 @@ class FMN:
         with lent(model, inputs, targets, rng=rng, goals=goals) as examples:
             standing, active, _ = opened(model, examples)
             point = active.inputs
-            radius = torch.full((len(active),), torch.inf, device=point.device)
-            nearest = radius
-            for step in range(self.steps if len(active) else 0):
-                seen = look(model, point, active, margin)
+            radius = nearest = torch.full((len(active),), torch.inf, device=point.device)
+            for step in range(self.steps + 1 if len(active) else 0):
+                seen = look(model, point, active, margin, gradient=step < self.steps)
                 fooled, size = offer_nearest(standing, point, seen.logits, active, self.norm)
+                if step == self.steps:
+                    break
                 nearest = torch.where(fooled, torch.minimum(nearest, size), nearest)
                 gamma = annealed(self.gamma, min(self.gamma, 0.001), step, self.steps)
-                radius = self._radius(radius, nearest, fooled, size, seen, gamma)
+                known = torch.where(nearest.isfinite(), radius, self._linear(size, seen))
+                radius = torch.where(fooled, torch.minimum(radius * (1 - gamma), nearest), known * (1 + gamma))
                 length = annealed(self.step_size, self.step_size / 100, step, self.steps)
                 change = point - active.inputs + length * unit(seen.gradient, active.keys, "fmn", step)
                 point = boxed(active.inputs + _inside(change, self.norm, radius))
-            last = look(model, point, active, margin, gradient=False)
-            offer_nearest(standing, point, last.logits, active, self.norm)
             return standing.result()
 
-    def _radius(self, radius: Tensor, nearest: Tensor, fooled: Tensor, size: Tensor, seen: Look, gamma: float) -> Tensor:
-        """The next radius, (n,)."""
+    def _linear(self, size: Tensor, seen: Look) -> Tensor:
+        """How far from the example a linear model's boundary would be, (n,)."""
         slope = seen.gradient.flatten(1)
         dual = slope.abs().sum(dim=1) if self.norm == "linf" else torch.linalg.vector_norm(slope, dim=1)
-        linear = size + seen.values.abs() / dual.clamp_min(_TINY)
-        wider = torch.where(nearest.isfinite(), radius * (1 + gamma), linear)
-        return torch.where(fooled, torch.minimum(radius * (1 - gamma), nearest), wider)
+        return size + seen.values.abs() / dual.clamp_min(_TINY)
 
 
 def _inside(change: Tensor, norm: Norm, radius: Tensor) -> Tensor:

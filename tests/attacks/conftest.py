@@ -31,6 +31,22 @@ def linear() -> Callable[[int], tuple[nn.Module, Tensor, Tensor]]:
 
 
 @pytest.fixture
+def wide_linear() -> Callable[[int, float], tuple[nn.Module, Tensor, Tensor]]:
+    """Makes the same of 12 x 12 pixels, with boundaries ten times as far away, and logits ``sure`` times as large."""
+
+    def made(classes: int, sure: float = 1.0) -> tuple[nn.Module, Tensor, Tensor]:
+        torch.manual_seed(classes)
+        model = nn.Sequential(nn.Flatten(), nn.Linear(144, classes))
+        inputs = 0.5 + 0.8 * (torch.rand(50, 1, 12, 12) - 0.5)
+        with torch.no_grad():
+            model[1].weight.mul_(sure)
+            model[1].bias -= model(inputs).mean(dim=0)
+        return model, inputs, predicted_classes(model(inputs))
+
+    return made
+
+
+@pytest.fixture
 def exact_distances() -> Callable[..., Tensor]:
     """How far the nearest boundary of a linear model is, min over k of (z_y - z_k) over the dual norm of w_y - w_k."""
 

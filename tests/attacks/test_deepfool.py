@@ -15,6 +15,8 @@ from dlcli.contracts import Threat
 
 SHAPE = (1, 4, 5)
 NORMS: list[Norm] = ["linf", "l2"]
+# What the authors' code adds to the length of each step.
+EXTRA = 1e-4
 
 
 def plane(weight: list[float], bias: float) -> nn.Module:
@@ -39,20 +41,28 @@ def test_on_a_linear_model_one_step_leads_to_the_nearest_boundary_and_by_the_ove
     model, inputs, targets = linear(classes)
     attacked = DeepFool(norm=norm, steps=1, overshoot=overshoot)(model, inputs, targets)
     assert (predicted_classes(model(attacked)) != targets).all()
-    expected = (1 + overshoot) * exact_distances(model, inputs, norm)
+    expected = (1 + overshoot) * (exact_distances(model, inputs, norm) + EXTRA)
     assert torch.allclose(distance(attacked - inputs, norm), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_in_l2_the_step_is_the_papers_formula() -> None:
     # f = 3a + 4b - 5 is -1.5 at (0.5, 0.5): r = 1.5 / 25 * (3, 4) = (0.18, 0.24), equation (3).
     attacked = DeepFool(norm="l2", overshoot=0.02)(plane([3.0, 4.0], -5.0), row(0.5, 0.5), torch.zeros(1).long())
-    assert torch.allclose(attacked, row(0.5 + 1.02 * 0.18, 0.5 + 1.02 * 0.24))
+    assert torch.allclose(attacked, row(0.5 + 1.02 * (0.18 + 0.6 * EXTRA), 0.5 + 1.02 * (0.24 + 0.8 * EXTRA)))
 
 
 def test_in_linf_the_step_is_the_papers_formula() -> None:
     # |f| / ‖w‖₁ * sign w = 1.5 / 7 in each entry, section 3.3.
     attacked = DeepFool(norm="linf", overshoot=0.02)(plane([3.0, -4.0], -1.0), row(0.5, 0.5), torch.zeros(1).long())
-    assert torch.allclose(attacked, row(0.5 + 1.02 * 1.5 / 7, 0.5 - 1.02 * 1.5 / 7))
+    step = 1.5 / 7 + EXTRA
+    assert torch.allclose(attacked, row(0.5 + 1.02 * step, 0.5 - 1.02 * step))
+
+
+def test_where_the_box_cuts_steps_short_the_boundary_is_crossed_all_the_same() -> None:
+    # a + b has to exceed 1.7 and a is at 1 already, so half of each step is lost, and each leaves half of the way.
+    attacked = DeepFool(norm="l2")(plane([1.0, 1.0], -1.7), row(1.0, 0.1), torch.zeros(1).long())
+    assert attacked.sum() > 1.7
+    assert torch.allclose(attacked, row(1.0, 0.7), atol=1e-3)
 
 
 def test_the_overshoot_is_on_the_sum_of_the_steps_and_steps_begin_where_that_leads() -> None:
@@ -62,7 +72,7 @@ def test_the_overshoot_is_on_the_sum_of_the_steps_and_steps_begin_where_that_lea
 
     total, at, steps = 0.0, 0.2, 0
     while at <= 0.7:
-        total += (0.7**0.5 - at**0.5) * 2 * at**0.5
+        total += (0.7**0.5 - at**0.5) * 2 * at**0.5 + EXTRA
         at, steps = 0.2 + 1.02 * total, steps + 1
     assert steps == 3
     attacked = DeepFool(norm="linf", overshoot=0.02)(Curved(), row(0.2), torch.zeros(1).long())
