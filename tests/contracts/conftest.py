@@ -16,7 +16,7 @@ from torch import Tensor, nn
 # The one override that keeps iterative components small here.
 BUDGET = {"steps": 5, "restarts": 1, "targets": 2, "queries": 100, "samples": 4, "rotations": 5, "translations": 3}
 # Adam's first steps are as long as its rate and no longer, whatever the slope, so five of them lead nowhere.
-OWN_BUDGET = {"cw": {"steps": 30, "search_steps": 4}}
+OWN_BUDGET = {"cw": {"steps": 30, "search_steps": 4}, "hopskipjump": {"queries": 400}}
 
 
 class Boom(Exception):
