@@ -78,14 +78,13 @@ class HopSkipJump:
             while len(search.at):
                 search.turn(turn)
                 turn += 1
-            size = distance(search.points - active.inputs, self.norm)
-            merits = torch.where(search.found, 1 / size.clamp_min(1e-12), torch.finfo(size.dtype).min)
-            standing.offer(search.points, merits, torch.zeros_like(search.found))
+            merits = torch.where(search.found, 1 / search.nearest.clamp_min(1e-12), torch.finfo(search.nearest.dtype).min)
+            standing.offer(search.best, merits, torch.zeros_like(search.found))
             return standing.result()
 
 
 class _Search:
-    """The nearest boundary points yet, (n, ...), ``found`` where there are any, and ``at``, the examples that go on."""
+    """Where each example is, ``points``, (n, ...); the nearest that it has been, ``best``; and ``at``, those that go on."""
 
     def __init__(self, attack: HopSkipJump, model: nn.Module, examples: Examples) -> None:
         self._attack, self._model, self._examples = attack, model, examples
@@ -95,7 +94,8 @@ class _Search:
         self._delta = self._theta * (math.sqrt(size) if attack.norm == "l2" else size)
         self._halvings = math.ceil(-math.log2(self._theta)) or 1
         self._block = max(1, _BLOCK // size)
-        self.points = examples.inputs.clone()
+        self.points, self.best = examples.inputs.clone(), examples.inputs.clone()
+        self.nearest = torch.full((len(examples),), torch.inf, device=examples.inputs.device)
         self.at = torch.arange(len(examples), device=examples.inputs.device)
         self.found = torch.zeros_like(self.at, dtype=torch.bool)
         # Of the unchanged example.
@@ -110,9 +110,10 @@ class _Search:
             active = self._examples.take(rows)
             noise = _noise(active, attempt)
             fooled = self._fools(noise, rows)
-            self.points[rows[fooled]], self.found[rows[fooled]] = noise[fooled], True
-        self._leave(self.found & (self._asked + self._halvings <= self._attack.queries))
-        self.points[self.at] = self._to_boundary(self.points[self.at])
+            self.found[rows[fooled]] = True
+            self._arrive(noise[fooled], rows[fooled])
+        self.at = (self.found & (self._asked + self._halvings <= self._attack.queries)).nonzero().flatten()
+        self._arrive(self._to_boundary(self.points[self.at]), self.at)
         self._stay(1)
 
     def turn(self, turn: int) -> None:
@@ -132,11 +133,16 @@ class _Search:
             fooled = self._fools(there, rows[trying])
             beyond[trying[fooled]], landed[trying[fooled]] = there[fooled], True
             step = torch.where(landed, step, step / 2)
-        self._leave(self.found & torch.zeros_like(self.found).index_fill(0, rows[landed], value=True))
-        back = self._to_boundary(beyond[landed])
-        nearer = distance(back - inputs[landed], self._attack.norm) < size[landed]
-        self.points[self.at[nearer]] = back[nearer]
+        self.at = rows[landed]
+        self._arrive(self._to_boundary(beyond[landed]), self.at)
         self._stay(turn + 1)
+
+    def _arrive(self, points: Tensor, rows: Tensor) -> None:
+        """Goes to points that fool; the next may be further away, so the nearest is kept."""
+        size = distance(points - self._examples.inputs[rows], self._attack.norm)
+        nearer = size < self.nearest[rows]
+        self.points[rows] = points
+        self.best[rows[nearer]], self.nearest[rows[nearer]] = points[nearer], size[nearer]
 
     def _fools(self, points: Tensor, rows: Tensor) -> Tensor:
         """Asks about points of the examples at ``rows``, which may occur several times; of the answer only the class is used."""
@@ -197,9 +203,6 @@ class _Search:
         """Keeps those that can pay for the next iteration: the directions, one step and the way back."""
         cost = self._evaluations(turn) + 1 + self._halvings
         self.at = self.at[self._asked[self.at] + cost <= self._attack.queries]
-
-    def _leave(self, staying: Tensor) -> None:
-        self.at = staying.nonzero().flatten()
 
 
 def _noise(examples: Examples, attempt: int) -> Tensor:
