@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.attacks.ascent import check_counts
-from dlcli.attacks.balls import Norm, boxed, check_norm, distance
+from dlcli.attacks.balls import Norm, boxed, check_norm
 from dlcli.attacks.examples import lent
 from dlcli.attacks.gradients import Look, look
 from dlcli.attacks.losses import margin
-from dlcli.attacks.minimum import annealed, offer_nearest, opened, unit
+from dlcli.attacks.minimum import annealed, inside, offer_nearest, opened, unit
 from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys
 
@@ -83,7 +83,7 @@ class FMN:
                 radius = torch.where(fooled, torch.minimum(radius * (1 - gamma), nearest), known * (1 + gamma))
                 length = annealed(self.step_size, self.step_size / 100, step, self.steps)
                 change = point - active.inputs + length * unit(seen.gradient, active.keys, "fmn", step)
-                point = boxed(active.inputs + _inside(change, self.norm, radius))
+                point = boxed(active.inputs + inside(change, self.norm, radius))
             return standing.result()
 
     def _linear(self, size: Tensor, seen: Look) -> Tensor:
@@ -91,12 +91,3 @@ class FMN:
         slope = seen.gradient.flatten(1)
         dual = slope.abs().sum(dim=1) if self.norm == "linf" else torch.linalg.vector_norm(slope, dim=1)
         return size + seen.values.abs() / dual.clamp_min(_TINY)
-
-
-def _inside(change: Tensor, norm: Norm, radius: Tensor) -> Tensor:
-    """The nearest change inside a ball of a radius of its own for each example, (n,)."""
-    limit = radius.reshape(-1, *[1] * (change.ndim - 1))
-    if norm == "linf":
-        return torch.minimum(torch.maximum(change, -limit), limit)
-    size = distance(change, norm).reshape(limit.shape)
-    return change * (limit / size.clamp_min(_TINY)).clamp_max(1)

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from dlcli.attacks.ascent import check_counts
 from dlcli.attacks.balls import Norm, boxed, check_norm, distance, steepest
 from dlcli.attacks.examples import NOT_FINITE, Examples, lent
-from dlcli.attacks.minimum import opened
+from dlcli.attacks.minimum import inside, opened
+from dlcli.attacks.starts import far_off
 from dlcli.classifier import ask, class_logits
 from dlcli.contracts import Threat
 from dlcli.errors import ComputeError
@@ -20,8 +21,8 @@ from dlcli.randomness import SampleKeys
 
 # Numbers in the points that are asked about at once for one example; what is drawn must not depend on the batch.
 _BLOCK = 25_000
-# Points that are tried as a start, and the sides of their cells in pixels; 0 is all of the image.
-_STARTS, _CELLS = 100, (1, 2, 4, 8, 0)
+# Points that are tried as a start.
+_STARTS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,10 @@ class HopSkipJump:
     the way to the example (Alg. 1), as near as θ times that way. Then, again and again: B₀ √t random directions of length δ tell
     on which side they end, and the mean of those, each less the share of hits, is the boundary's normal (eq. 16); in Linf its
     sign. A step of the distance over √t along it is halved until it fools; a binary search leads back to the boundary. θ is
-    d^(-3/2) in L2 and d^(-2) in Linf, and δ is √d θ or d θ times the distance, at first 0.1. What comes back is the nearest of
-    those boundary points. Unlike in the authors' code the start is noise in cells of 1, 2, 4, 8 or all pixels in turn, grey or
-    black and white, as nets take fine noise for one and the same class; an example that none of 100 fools stays as it is.
+    d^(-3/2) in L2 and d^(-2) in Linf, but at most 0.001 as tables have few columns, and δ is √d θ or d θ times the distance, at
+    first 0.1. What comes back is the nearest of those boundary points. Unlike in the authors' code the start is noise in cells of
+    1, 2, 4, 8 or all pixels in turn, grey or black and white, as nets take fine noise for one and the same class; an example that
+    none of 100 fools stays as it is.
 
     It aims at no class: that would need images of it to start from. Images are clipped to [0, 1]; tables are not clipped.
 
@@ -88,11 +90,9 @@ class _Search:
 
     def __init__(self, attack: HopSkipJump, model: nn.Module, examples: Examples) -> None:
         self._attack, self._model, self._examples = attack, model, examples
-        self._shape = tuple(examples.inputs.shape[1:])
-        size = math.prod(self._shape)
-        self._theta = size ** (-1.5 if attack.norm == "l2" else -2.0)
-        self._delta = self._theta * (math.sqrt(size) if attack.norm == "l2" else size)
-        self._halvings = math.ceil(-math.log2(self._theta)) or 1
+        size, l2 = math.prod(examples.inputs.shape[1:]), attack.norm == "l2"
+        theta = min(size ** (-1.5 if l2 else -2.0), 1e-3)
+        self._delta, self._halvings = theta * (math.sqrt(size) if l2 else size), math.ceil(-math.log2(theta))
         self._block = max(1, _BLOCK // size)
         self.points, self.best = examples.inputs.clone(), examples.inputs.clone()
         self.nearest = torch.full((len(examples),), torch.inf, device=examples.inputs.device)
@@ -108,7 +108,7 @@ class _Search:
             if not len(rows):
                 break
             active = self._examples.take(rows)
-            noise = _noise(active, attempt)
+            noise = far_off(active.inputs, active.keys, "hopskipjump/start", attempt)
             fooled = self._fools(noise, rows)
             self.found[rows[fooled]] = True
             self._arrive(noise[fooled], rows[fooled])
@@ -160,17 +160,11 @@ class _Search:
         low, high, best = torch.zeros_like(size), torch.ones_like(size), points
         for _ in range(self._halvings if len(points) else 0):
             middle = (low + high) / 2
-            there = inputs + self._shortened(points - inputs, middle, size)
+            there = inputs + inside(points - inputs, self._attack.norm, middle * size)
             fooled = self._fools(there, self.at)
             best = torch.where(_wide(fooled, points), there, best)
             low, high = torch.where(fooled, low, middle), torch.where(fooled, middle, high)
         return best
-
-    def _shortened(self, change: Tensor, share: Tensor, size: Tensor) -> Tensor:
-        if self._attack.norm == "l2":
-            return change * _wide(share, change)
-        limit = _wide(share * size, change)
-        return torch.minimum(torch.maximum(change, -limit), limit)
 
     def _normal(self, points: Tensor, delta: Tensor, turn: int) -> Tensor:
         """The boundary's normal by Monte Carlo, of norm 1: (n, ...)."""
@@ -179,9 +173,9 @@ class _Search:
         for first in range(0, count, self._block):
             part = min(self._block, count - first)
             drawn = self._directions(turn, first // self._block, part)
-            there = boxed((points[:, None] + length[:, None] * drawn).flatten(0, 1)).unflatten(0, (len(points), part))
-            fooled = self._fools(there.flatten(0, 1), self.at.repeat_interleave(part)).unflatten(0, (len(points), part))
-            drawn = (there - points[:, None]) / length[:, None]
+            there = boxed((points[:, None] + length[:, None] * drawn).flatten(0, 1))
+            fooled = self._fools(there, self.at.repeat_interleave(part)).reshape(len(points), part)
+            drawn = (there.reshape(drawn.shape) - points[:, None]) / length[:, None]
             for way, side in zip(drawn.unbind(dim=1), (2 * fooled.to(points.dtype) - 1).unbind(dim=1), strict=True):
                 hits, sides, all_ = hits + side, sides + _wide(side, way) * way, all_ + way
         mean = hits / count
@@ -190,10 +184,10 @@ class _Search:
 
     def _directions(self, turn: int, block: int, count: int) -> Tensor:
         """Directions of L2 length 1, the examples' own: (n, count, ...)."""
-        keys, purpose = self._examples.keys.take(self.at), f"hopskipjump/{turn}"
-        shape = (count, *self._shape)
-        l2 = self._attack.norm == "l2"
-        drawn = keys.normal(purpose, block, shape) if l2 else keys.uniform(purpose, block, shape, low=-1, high=1)
+        keys, shape = self._examples.keys.take(self.at), (count, *self.points.shape[1:])
+        drawn = keys.normal(f"hopskipjump/{turn}", block, shape)
+        if self._attack.norm == "linf":
+            drawn = keys.uniform(f"hopskipjump/{turn}", block, shape, low=-1, high=1)
         return steepest(drawn.flatten(0, 1), "l2").reshape(drawn.shape).to(self.points.dtype)
 
     def _evaluations(self, turn: int) -> int:
@@ -203,20 +197,6 @@ class _Search:
         """Keeps those that can pay for the next iteration: the directions, one step and the way back."""
         cost = self._evaluations(turn) + 1 + self._halvings
         self.at = self.at[self._asked[self.at] + cost <= self._attack.queries]
-
-
-def _noise(examples: Examples, attempt: int) -> Tensor:
-    """Random points far from the examples: cells of grey, or of black and white; of rows of numbers a normal step that grows."""
-    inputs, keys, purpose = examples.inputs, examples.keys, "hopskipjump/start"
-    if inputs.ndim == 2:
-        return inputs + 2.0 ** (attempt % 16 - 4) * keys.normal(purpose, attempt, tuple(inputs.shape[1:])).to(inputs.dtype)
-    channels, height, width = inputs.shape[1:]
-    cell = _CELLS[attempt % len(_CELLS)] or max(height, width)
-    drawn = keys.uniform(purpose, attempt, (channels, -(-height // cell), -(-width // cell)))
-    if attempt // len(_CELLS) % 2:
-        drawn = drawn.round()
-    spread = drawn.repeat_interleave(cell, dim=2).repeat_interleave(cell, dim=3)
-    return spread[:, :, :height, :width].to(inputs.dtype)
 
 
 def _wide(values: Tensor, like: Tensor) -> Tensor:

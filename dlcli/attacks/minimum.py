@@ -65,3 +65,12 @@ def unit(gradient: Tensor, keys: SampleKeys, purpose: str, step: int) -> Tensor:
 def annealed(first: float, last: float, step: int, steps: int) -> float:
     """Returns what falls from ``first`` at step 0 to ``last`` at step ``steps`` along half a cosine."""
     return last + (first - last) * (1 + math.cos(math.pi * step / steps)) / 2
+
+
+def inside(change: Tensor, norm: Norm, radius: Tensor) -> Tensor:
+    """Returns the nearest change inside a ball whose radius, (n,), is each example's own."""
+    limit = radius.reshape(-1, *[1] * (change.ndim - 1))
+    if norm == "linf":
+        return torch.minimum(torch.maximum(change, -limit), limit)
+    size = distance(change, norm).reshape(limit.shape)
+    return change * (limit / size.clamp_min(1e-12)).clamp_max(1)

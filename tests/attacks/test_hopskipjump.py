@@ -78,8 +78,21 @@ def test_more_queries_find_nearer_points(norm: Norm, linear: Any) -> None:
 def test_what_comes_back_is_on_the_boundary(linear: Any) -> None:
     model, inputs, targets = linear(3)
     attacked = HopSkipJump(queries=1000)(model, inputs, targets)
-    # A binary search ends at θ = 20^(-3/2), so 1.1 % of the way nearer to the example all of them are right.
-    assert (predicted_classes(model(inputs + (1 - 0.012) * (attacked - inputs))) == targets).float().mean() > 0.9
+    # A binary search ends at a thousandth of the way from where it began, which is at most a few times further away.
+    assert (predicted_classes(model(inputs + 0.99 * (attacked - inputs))) == targets).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_with_one_or_two_columns_the_boundary_is_found_as_closely(norm: Norm) -> None:
+    for weight in ([[2.0]], [[2.0, 2.0]]):
+        model = nn.Linear(len(weight[0]), 1)
+        with torch.no_grad():
+            model.weight.copy_(torch.tensor(weight))
+            model.bias.fill_(-6.0)
+        inputs = torch.ones(10, len(weight[0]))
+        attacked = HopSkipJump(norm=norm, queries=2000)(model, inputs, torch.zeros(10).long())
+        exact = -float(model(inputs).detach()[0]) / float(model.weight.detach().norm(p={"linf": 1, "l2": 2}[norm]))
+        assert (distance(attacked - inputs, norm) / exact).median().item() == pytest.approx(1, abs=0.02)
 
 
 def test_it_works_where_a_model_can_not_be_differentiated_at_all() -> None:

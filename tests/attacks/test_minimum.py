@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from dlcli.attacks.balls import steepest
 from dlcli.attacks.examples import Examples, Standing, lent
-from dlcli.attacks.minimum import nearness, offer_nearest, opened, unit
+from dlcli.attacks.minimum import inside, nearness, offer_nearest, opened, unit
 from dlcli.errors import ComputeError
 from dlcli.randomness import SampleKeys
 
@@ -90,3 +90,10 @@ def test_without_a_gradient_the_direction_is_random_and_the_examples_own() -> No
 def test_outputs_that_are_no_numbers_are_refused(wild: float) -> None:
     with started() as (standing, active, _), pytest.raises(ComputeError, match="not finite"):
         offer_nearest(standing, active.inputs, torch.tensor([[0.0, wild], [0.0, 0.0]]), active, "l2")
+
+
+def test_each_change_is_brought_into_a_ball_of_its_own_radius() -> None:
+    change, radius = torch.tensor([[3.0, 4.0], [3.0, 4.0], [3.0, -4.0]]), torch.tensor([1.0, 10.0, torch.inf])
+    assert torch.allclose(inside(change, "l2", radius), torch.tensor([[0.6, 0.8], [3.0, 4.0], [3.0, -4.0]]))
+    radius = torch.tensor([1.0, 3.5, torch.inf])
+    assert torch.allclose(inside(change, "linf", radius), torch.tensor([[1.0, 1.0], [3.0, 3.5], [3.0, -4.0]]))
