@@ -14,6 +14,7 @@ from dlcli.attacks.examples import Examples, Standing, lent
 from dlcli.attacks.gradients import first_look, look
 from dlcli.attacks.hyperplanes import to_hyperplane
 from dlcli.attacks.losses import lead, likeliest_errors, margin
+from dlcli.attacks.minimum import nearness
 from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys
 
@@ -131,7 +132,6 @@ class FABT:
 def _merits(margins: Tensor, crossed: Tensor, size: Tensor, epsilon: float | None) -> tuple[Tensor, Tensor]:
     """What points are compared by, and which of them end the search for their example."""
     if epsilon is None:
-        # Margins are at most 0 where nothing is crossed, so what crosses comes first, and the nearest of all.
-        return torch.where(crossed, 1 / size.clamp_min(1e-12), margins), torch.zeros_like(crossed)
+        return nearness(size, margins, crossed), torch.zeros_like(crossed)
     inside = size <= epsilon
     return margins.masked_fill(~inside, torch.finfo(margins.dtype).min), crossed & inside

@@ -75,9 +75,18 @@ class _Plan:
         return self.subject.split if self.moves is None else self.moves.split()
 
     @property
+    def radius(self) -> float | None:
+        """Within what a minimum-norm attack's errors count against robust accuracy: the data's default for its norm, if any."""
+        threat = self.chosen.threat
+        radii = self.subject.loaded.model.spec.epsilon if self.moves is None else EPSILON
+        return radii.get(threat.norm) if threat.epsilon is None else None
+
+    @property
     def headline(self) -> str:
         threat = self.chosen.threat
         radius = "" if threat.epsilon is None else f" · epsilon {threat.epsilon:.4g} ({self.reason})"
+        if threat.epsilon is None and threat.norm != "spatial":
+            radius = " · looks for the nearest error, however far"
         aim = "" if self.goal is None else f" · to be taken for {self.goal.words}"
         return f"{type(self.chosen).__name__} · {threat.norm}{radius}{aim}"
 
@@ -181,14 +190,14 @@ def _attacked(plan: _Plan, settings: AttackSettings, flag: StopFlag, talk: Talk)
 def _metrics(attacked: Attacked, plan: _Plan) -> dict[str, Metric]:
     """The figures, and of a goal that is one class its number."""
     own = {} if plan.goal is None or plan.goal.number is None else {"attack/goal": Metric(float(plan.goal.number))}
-    return {**attack_metrics(attacked, labelled=plan.subject.labelled), **own}
+    return {**attack_metrics(attacked, labelled=plan.subject.labelled, radius=plan.radius), **own}
 
 
 def _labels(plan: _Plan) -> dict[str, str]:
-    goal = None if plan.goal is None else plan.goal.words
+    goal, norm = None if plan.goal is None else plan.goal.words, plan.chosen.threat.norm
     if plan.moves is not None:
-        return labels(goal, changed="one column", unit=" in train's ranges")
-    return labels(goal, norm=plan.chosen.threat.norm)
+        return labels(goal, norm=norm, radius=plan.radius, changed="one column", unit=" in train's ranges")
+    return labels(goal, norm=norm, radius=plan.radius)
 
 
 def _files(run: Run, attacked: Attacked, plan: _Plan, settings: AttackSettings, talk: Talk) -> dict[str, str]:

@@ -28,20 +28,26 @@ class Attacked:
     rounding: Literal["8bit", "whole"] = "8bit"
 
 
-def attack_metrics(attacked: Attacked, *, labelled: bool = True) -> dict[str, Metric]:
+def attack_metrics(attacked: Attacked, *, labelled: bool = True, radius: float | None = None) -> dict[str, Metric]:
     """Returns clean, noise and robust accuracy, success among the eligible, and how large the changes are that succeed.
 
     Eligible are the correctly classified, with a goal those of another class. Without labels there is no accuracy: what is left
     is how often the clean prediction was changed.
+
+    Args:
+        radius: of an attack that has none itself, in its own norm: what is further away counts as robust; None: nothing does.
     """
     report, total = attacked.report, len(attacked.report.targets)
     right = report.clean == report.targets
-    metrics: dict[str, Metric] = {}
+    held = report.attacked == report.targets
+    if radius is not None:
+        held |= report.distances > radius
+    metrics: dict[str, Metric] = {} if radius is None else {"attack/epsilon": Metric(radius)}
     if labelled:
-        metrics = {
+        metrics |= {
             "attack/clean_accuracy": wilson(int(right.sum()), total),
             "attack/noise_accuracy": wilson(int((attacked.noise.attacked == attacked.noise.targets).sum()), total),
-            "attack/robust_accuracy": wilson(int((right & (report.attacked == report.targets)).sum()), total),
+            "attack/robust_accuracy": wilson(int((right & held).sum()), total),
         }
     eligible = int(report.eligible.sum())
     if eligible:
@@ -61,25 +67,38 @@ def norms(report: AttackReport) -> dict[str, Tensor]:
     return {"linf": change.abs().amax(dim=1), "l2": torch.linalg.vector_norm(change, dim=1)}
 
 
-def labels(goal: str | None = None, *, norm: str = "linf", changed: str = "one number", unit: str = "") -> dict[str, str]:
+def labels(
+    goal: str | None = None,
+    *,
+    norm: str = "linf",
+    radius: float | None = None,
+    changed: str = "one number",
+    unit: str = "",
+) -> dict[str, str]:
     """Returns the words of the metrics, for people, in the order in which they are shown.
 
     Args:
         goal: what the examples were to be taken for; None where any error counts.
         norm: of the threat: in "linf" and "l2" it is compared with noise, in "spatial" with a random move.
+        radius: as of :func:`attack_metrics`.
         changed: what a change is of.
         unit: of the changes.
     """
     success = "success among the correctly classified" if goal is None else f"taken for {goal}, of the other correctly classified"
+    within, mean = "", {}
+    if radius is not None:
+        within, success = f" within {radius:.4g}{unit} ({norm})", f"{success}, at any distance"
+        mean = {"attack/mean_distance": f"distance ({norm}){unit}, mean of successes"}
     return {
         "attack/clean_accuracy": "clean accuracy",
         "attack/noise_accuracy": f"accuracy under {'one random move' if norm == 'spatial' else 'random noise of the same size'}",
-        "attack/robust_accuracy": "robust accuracy",
+        "attack/robust_accuracy": f"robust accuracy{within}",
         "attack/success_rate": success,
         "attack/success_rate_8bit": "  after rounding to 8 bits",
         "attack/success_rate_whole": "  after rounding to whole numbers what is whole",
         "attack/median_linf": f"largest change of {changed}{unit}, median of successes",
         "attack/median_l2": f"length of the change (L2){unit}, median of successes",
+        **mean,
     }
 
 

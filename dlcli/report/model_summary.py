@@ -169,5 +169,7 @@ def threat_of(run: Evidence, dossier: Dossier) -> str:
     if epsilon == "auto":
         defaults = dossier.spec.get("epsilon")
         epsilon = defaults.get(norm, "auto") if isinstance(defaults, Mapping) else "auto"
+    if epsilon is None:  # A minimum-norm attack has none; its accuracy is for the data's.
+        epsilon = run.metrics.get("attack/epsilon", {}).get("value")
     said = ", ".join(filter(None, [norm, "" if epsilon is None else f"epsilon {epsilon}"]))
     return f" ({said})" if said else ""

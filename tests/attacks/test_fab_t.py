@@ -13,29 +13,11 @@ from dlcli.attacks.examples import Standing, lent
 from dlcli.attacks.fab_t import FABT
 from dlcli.attacks.gradients import first_look
 from dlcli.attacks.losses import margin
-from dlcli.classifier import class_logits, predicted_classes
+from dlcli.classifier import predicted_classes
 from dlcli.contracts import Threat
 
 SHAPE = (1, 4, 5)
 NORMS: list[Norm] = ["linf", "l2"]
-
-
-def linear(classes: int) -> tuple[nn.Module, Tensor, Tensor]:
-    """A linear model, and 50 images far enough from the box for it not to matter."""
-    torch.manual_seed(classes)
-    model = nn.Sequential(nn.Flatten(), nn.Linear(20, classes))
-    inputs = 0.5 + 0.1 * (torch.rand(50, *SHAPE) - 0.5)
-    with torch.no_grad():
-        model[1].bias -= model(inputs).mean(dim=0)
-    return model, inputs, predicted_classes(model(inputs))
-
-
-def exact_distances(model: nn.Module, inputs: Tensor, norm: Norm) -> Tensor:
-    """How far the nearest boundary is: min over k of (z_y - z_k) over the dual norm of w_y - w_k."""
-    logits, weight = class_logits(model(inputs)).detach(), class_logits(model[1].weight.detach().T).T
-    best = logits.argmax(dim=1, keepdim=True)
-    slopes = (weight[best.flatten()][:, None] - weight).norm(p={"linf": 1, "l2": 2}[norm], dim=2)
-    return ((logits.gather(1, best) - logits) / slopes).scatter(1, best, torch.inf).amin(dim=1)
 
 
 def within(epsilon: float, model: nn.Module, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
@@ -50,7 +32,9 @@ def within(epsilon: float, model: nn.Module, inputs: Tensor, targets: Tensor) ->
 
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("classes", [1, 2, 3, 4, 10])
-def test_on_a_linear_model_the_distances_are_exact_to_a_percent(classes: int, norm: Norm) -> None:
+def test_on_a_linear_model_the_distances_are_exact_to_a_percent(
+    classes: int, norm: Norm, linear: Any, exact_distances: Any
+) -> None:
     model, inputs, targets = linear(classes)
     attacked = FABT(norm=norm)(model, inputs, targets)
     assert (predicted_classes(model(attacked)) != targets).all()
@@ -85,7 +69,7 @@ def test_the_box_is_taken_into_account_and_not_only_clipped_to() -> None:
     assert torch.allclose(attacked.flatten(), torch.tensor([1.0, 0.2]), atol=2e-3)
 
 
-def test_within_a_radius_exactly_what_is_nearer_is_broken() -> None:
+def test_within_a_radius_exactly_what_is_nearer_is_broken(linear: Any, exact_distances: Any) -> None:
     model, inputs, targets = linear(4)
     distances = exact_distances(model, inputs, "l2")
     epsilon = float(distances.median())
@@ -97,7 +81,7 @@ def test_within_a_radius_exactly_what_is_nearer_is_broken() -> None:
     assert distance(attacked - inputs, "l2").max() <= epsilon * (1 + 1e-6)
 
 
-def test_within_a_radius_what_is_broken_costs_no_more() -> None:
+def test_within_a_radius_what_is_broken_costs_no_more(linear: Any) -> None:
     model, inputs, targets = linear(4)
     sizes: list[int] = []
     model.register_forward_hook(lambda _module, _inputs, output: sizes.append(len(output)))

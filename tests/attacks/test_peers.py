@@ -14,14 +14,21 @@ from dlcli.attacks.apgd import APGD
 from dlcli.attacks.apgd_t import APGDT
 from dlcli.attacks.autoattack import AutoAttack
 from dlcli.attacks.balls import Norm, distance
+from dlcli.attacks.cw import CW
+from dlcli.attacks.ddn import DDN
+from dlcli.attacks.deepfool import DeepFool
 from dlcli.attacks.examples import Examples
 from dlcli.attacks.fab_t import FABT
+from dlcli.attacks.fmn import FMN
 from dlcli.attacks.hyperplanes import to_hyperplane
 from dlcli.attacks.losses import dlr, likeliest_errors, targeted_dlr
 from dlcli.attacks.pgd import PGD
 from dlcli.attacks.square import Square
 from dlcli.classifier import predicted_classes
+from dlcli.commands.console import Talk
+from dlcli.commands.models import load_model
 from dlcli.contracts import Attack
+from dlcli.data.mnist import MNIST
 from dlcli.randomness import SampleKeys, borrowed_rng
 
 NORMS: list[Norm] = ["linf", "l2"]
@@ -48,6 +55,18 @@ def digits() -> tuple[nn.Module, Tensor, Tensor]:
     with torch.no_grad():
         known = 1500 + (predicted_classes(model(images[1500:])) == classes[1500:]).nonzero().flatten()[:100]
     return model.eval(), images[known], classes[known]
+
+
+@pytest.fixture(scope="module")
+def shipped() -> tuple[nn.Module, Tensor, Tensor]:
+    """The shipped network for MNIST, and 20 digits that it knows."""
+    model = load_model("builtin:mnist", which="best", device=torch.device("cpu"), talk=Talk(quiet=True)).model.eval()
+    test = MNIST().load().test
+    assert test is not None
+    batch = next(test.batches(torch.arange(30), 30))
+    with torch.no_grad():
+        known = (predicted_classes(model(batch.inputs)) == batch.targets).nonzero().flatten()[:20]
+    return model, batch.inputs[known], batch.targets[known]
 
 
 def standing(model: nn.Module, attacked: Tensor, targets: Tensor) -> Tensor:
@@ -156,6 +175,32 @@ def test_pgd_is_no_weaker_than_foolboxs_with_the_same_steps(norm: Norm, name: st
     # It keeps the best point and foolbox the last.
     assert not (kept & ~expected).any()
     assert (kept != expected).sum() <= 3
+
+
+@pytest.mark.parametrize(
+    ("ours", "name", "settings", "norm"),
+    [
+        (DeepFool(norm="l2", steps=50), "L2DeepFoolAttack", {"steps": 50, "candidates": 10}, "l2"),
+        (DeepFool(norm="linf", steps=50), "LinfDeepFoolAttack", {"steps": 50, "candidates": 10}, "linf"),
+        (DDN(steps=100), "DDNAttack", {"steps": 100}, "l2"),
+        (FMN(norm="linf", steps=100), "LInfFMNAttack", {"steps": 100}, "linf"),
+        # Foolbox's own FMN multiplies by a norm over itself where it should project in L2, so its points are twice as far.
+        (FMN(norm="l2", steps=100), "DDNAttack", {"steps": 100}, "l2"),
+        (CW(steps=100, step_size=0.1), "L2CarliniWagnerAttack", {"steps": 100, "stepsize": 0.1}, "l2"),
+    ],
+    ids=["deepfool-l2", "deepfool-linf", "ddn", "fmn-linf", "fmn-l2", "cw"],
+)
+def test_minimum_norm_attacks_find_errors_as_near_as_foolboxs_with_the_same_steps(
+    ours: Attack, *, name: str, settings: dict[str, Any], norm: Norm, shipped: Any
+) -> None:
+    foolbox = pytest.importorskip("foolbox", reason=WHY)
+    model, inputs, targets = shipped
+    wrapped = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
+    points = getattr(foolbox.attacks, name)(**settings)(wrapped, inputs, targets, epsilons=None)[0].detach()
+    found = ours(model, inputs, targets)
+    assert not standing(model, found, targets).any()
+    mine, theirs = (float(distance(each - inputs, norm).median()) for each in (found, points))
+    assert mine <= 1.03 * theirs
 
 
 @pytest.mark.full

@@ -1,4 +1,4 @@
-"""Random starts: uniform in the ball, or on its surface."""
+"""Random starts: uniform in the ball, on its surface, or far from it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dlcli.attacks.balls import Norm, distance
-from dlcli.attacks.starts import in_ball, on_sphere
+from dlcli.attacks.starts import far_off, in_ball, on_sphere
 from dlcli.randomness import SampleKeys
 
 COUNT = 4000
@@ -47,3 +47,21 @@ def test_every_restart_draws_anew_and_every_example_for_itself(start: type, norm
     first, second = (start(KEYS, "test", step, (3,), norm=norm, epsilon=0.2) for step in (0, 1))
     assert not torch.equal(first, second)
     assert torch.equal(start(KEYS.take(torch.tensor([7, 3])), "test", 0, (3,), norm=norm, epsilon=0.2), first[[7, 3]])
+
+
+@pytest.mark.parametrize(("attempt", "cell"), [(0, 1), (1, 2), (2, 4), (3, 8), (4, 9), (7, 4), (9, 9)])
+def test_far_from_images_lie_cells_that_grow_from_attempt_to_attempt(attempt: int, cell: int) -> None:
+    drawn = far_off(torch.zeros(50, 3, 9, 5), SampleKeys(0, torch.arange(50)), "test", attempt)
+    assert drawn.shape == (50, 3, 9, 5)
+    assert ((drawn >= 0) & (drawn <= 1)).all()
+    corner = drawn[:, :, :cell, :cell]
+    assert torch.equal(corner, corner[:, :, :1, :1].expand_as(corner))
+    if cell < 9:
+        assert not torch.equal(drawn[:, :, cell], drawn[:, :, cell - 1])
+    assert (set(drawn.flatten().tolist()) == {0.0, 1.0}) == (attempt >= 5)
+
+
+def test_far_from_rows_of_numbers_lie_steps_that_grow_from_attempt_to_attempt() -> None:
+    inputs = torch.ones(COUNT, 3)
+    sizes = [float((far_off(inputs, KEYS, "test", attempt) - inputs).square().mean().sqrt()) for attempt in (0, 4, 8, 16)]
+    assert sizes == pytest.approx([1 / 16, 1, 16, 1 / 16], rel=0.05)

@@ -48,12 +48,28 @@ def test_the_least_likely_class_is_harder_to_reach_than_any(dl: Dl) -> None:
     assert "attack/goal" not in far
 
 
+def test_a_minimum_norm_attack_tells_distances_and_its_accuracy_within_the_datas_own_radius(dl: Dl) -> None:
+    result, folder, said = attacked(dl, "deepfool")
+    metrics = result["metrics"]
+    test = MNIST().load().test
+    assert test is not None
+    with np.load(folder / result["files"]["adversarial"]) as kept:
+        distances = (torch.tensor(kept["adversarial"]) - test.inputs[:40] / 255).flatten(1).norm(dim=1)
+    assert "robust accuracy within 2 (l2)" in said
+    assert metrics["attack/epsilon"]["value"] == 2.0
+    assert metrics["attack/success_rate"]["value"] == 1
+    assert metrics["attack/robust_accuracy"]["value"] == float((distances > 2.0).float().mean())
+    assert metrics["attack/mean_distance"]["value"] == pytest.approx(float(distances.mean()), rel=1e-5)
+    assert metrics["attack/median_l2"]["low"] < float(distances.median()) < metrics["attack/median_l2"]["high"]
+
+
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
         ("attack pgd --targeted 10", ["--targeted 10", "no such class", "from 0 to 9, random or least-likely"]),
         ("attack pgd --targeted randm", ["did you mean 'random'?"]),
         ("attack noise --targeted 3", ["noise aims at no class", "leave out --targeted"]),
+        ("attack hopskipjump --targeted 3", ["hopskipjump aims at no class", "leave out --targeted"]),
     ],
 )
 def test_a_goal_that_cannot_be_is_refused_before_there_is_a_run(dl: Dl, tmp_path: Path, typed: str, words: list[str]) -> None:

@@ -63,6 +63,16 @@ def test_norms_are_over_all_numbers_of_an_example() -> None:
     torch.testing.assert_close(found["l2"], 0.05 * torch.arange(1.0, 5))
 
 
+def test_of_an_attack_without_a_radius_errors_further_away_than_the_datas_count_as_robust() -> None:
+    # Errors at 0.1, 0.2 and 0.4; the one at 0.3 held.
+    attacked = Attacked(report([0, 0, 0, 0], [1, 1, 0, 1]), NOISE)
+    for radius, robust in ((0.05, 4), (0.15, 3), (0.25, 2), (0.5, 1), (None, 1)):
+        metrics = attack_metrics(attacked, radius=radius)
+        assert metrics["attack/robust_accuracy"].value == robust / 4
+        assert metrics["attack/success_rate"].value == 3 / 4
+        assert (metrics["attack/epsilon"].value if radius else metrics.get("attack/epsilon")) == radius
+
+
 def test_without_a_right_prediction_there_is_no_success_rate() -> None:
     metrics = attack_metrics(Attacked(report([1, 1, 1, 1], [1, 1, 1, 1]), report([1, 1, 1, 1], [1, 1, 1, 1])))
     assert "attack/success_rate" not in metrics
@@ -77,3 +87,11 @@ def test_the_words_name_the_goal() -> None:
     assert labels("7")["attack/success_rate"] == "taken for 7, of the other correctly classified"
     assert "correctly classified" in labels()["attack/success_rate"]
     assert labels(norm="spatial")["attack/noise_accuracy"] == "accuracy under one random move"
+
+
+def test_the_words_name_the_radius_of_an_attack_that_has_none_and_its_mean_distance() -> None:
+    words = labels(norm="l2", radius=2.0)
+    assert words["attack/robust_accuracy"] == "robust accuracy within 2 (l2)"
+    assert words["attack/success_rate"] == "success among the correctly classified, at any distance"
+    assert words["attack/mean_distance"] == "distance (l2), mean of successes"
+    assert "attack/mean_distance" not in labels(norm="l2")

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 # The one override that keeps iterative components small here.
 BUDGET = {"steps": 5, "restarts": 1, "targets": 2, "queries": 100, "samples": 4, "rotations": 5, "translations": 3}
+# Adam's first steps are as long as its rate and no longer, whatever the slope, so five of them lead nowhere.
+OWN_BUDGET = {"cw": {"steps": 30, "search_steps": 4}, "hopskipjump": {"queries": 400}}
 
 
 class Boom(Exception):
@@ -92,7 +94,7 @@ def build() -> Callable[..., Any]:
         module, _, name = settings.pop("_target_").rpartition(".")
         if settings.get("epsilon") == "auto":
             settings["epsilon"] = 0.1
-        settings |= {key: value for key, value in BUDGET.items() if key in settings}
+        settings |= {key: value for key, value in (BUDGET | OWN_BUDGET.get(path.stem, {})).items() if key in settings}
         settings |= {key: value for key, value in changes.items() if key in settings}
         return getattr(importlib.import_module(module), name)(**settings)
 

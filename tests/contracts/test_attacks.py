@@ -207,7 +207,9 @@ def test_what_is_misclassified_already_comes_back_as_it_was(
     targets = torch.where(torch.arange(6) < 3, right, (right + 1) % max(classes, 2))
     attacked = build(path)(model, inputs, targets)
     assert torch.equal(attacked[3:], inputs[3:])
-    assert not torch.equal(attacked[:3], inputs[:3])
+    # The untrained net of one logit answers the same everywhere, so whoever sees answers only has nowhere to go.
+    if path.stem != "hopskipjump" or classes > 1:
+        assert not torch.equal(attacked[:3], inputs[:3])
 
 
 @every_iterated_attack

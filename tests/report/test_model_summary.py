@@ -47,6 +47,11 @@ def test_a_default_epsilon_is_looked_up_in_the_data_and_a_garbled_one_is_left_ou
     assert threat_of(make_run("attack", config={"attack": "x"}), dossier) == ""
 
 
+def test_a_minimum_norm_attack_is_named_with_the_radius_that_its_accuracy_is_for(make_dossier, make_run):
+    run = make_run("attack", config={"attack": {"norm": "l2"}}, metrics={"attack/epsilon": {"value": 2.0}})
+    assert threat_of(run, make_dossier()) == " (l2, epsilon 2.0)"
+
+
 def test_figures_that_flatter_are_marked(make_dossier, make_run, entry):
     on_train = make_run(metrics={"train/accuracy": entry(1.0)}, information={"fast_dev_run": True})
     said = " ".join(cautions(make_dossier(model=on_train, remarks=("evaluate x is broken and left out",))))
