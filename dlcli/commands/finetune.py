@@ -121,10 +121,9 @@ def finetune_job(
     waits = any(text.startswith("trainer.patience=") for text in asked)
     if bundle.val is None and not waits:  # nothing to wait for, and nobody asked for it
         settings = replace(settings, trainer=replace(settings.trainer, patience=None))
-    if (
-        any(text.startswith(("trainer=", "trainer.epochs=", "trainer.patience=")) for text in asked)
-        and settings.strategy.last == 0
-    ):
+    lengths = ("trainer=", "trainer.epochs=", "trainer.patience=")
+    # trainer=transfer is the recipe's own, which nobody need have typed.
+    if settings.strategy.last == 0 and any(text.startswith(lengths) and text != "trainer=transfer" for text in asked):
         settings = replace(settings, strategy=replace(settings.strategy, probe_epochs=0))
     network, settings = _network(start, bundle, settings, device, talk)
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)

@@ -79,6 +79,13 @@ def test_a_linear_probe_reads_each_image_once(dl: Dl, few: list[str]) -> None:
     assert "the head 'fc' alone" in answer.err
 
 
+def test_a_probe_of_a_backbone_has_the_strategys_epochs_and_not_those_of_its_recipe(dl: Dl, few: list[str]) -> None:
+    own = [word for word in few if word not in {"--epochs", "1", "strategy.probe_epochs=2"}]
+    answer = dl(*own, "--no-baseline", "--strategy", "linear-probe")
+    assert answer.code == 0, answer.err
+    assert "epoch 30/30" in answer.err
+
+
 def test_a_network_whose_head_cannot_be_probed_is_trained_as_a_whole_and_that_is_said(dl: Dl, tmp_path: Path) -> None:
     torch.manual_seed(0)
     path = tmp_path / "squeeze.pth"
