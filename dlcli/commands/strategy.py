@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from dlcli.classifier import Classifier
 from dlcli.commands.best_epoch import fit_and_keep_best
@@ -153,7 +154,9 @@ def prepare_finetuning(
         if job.parts.average is not None:  # it began with the head that was random
             job.parts.average.load(job.model.state_dict())
 
-    return replace(job, begin=train_head)
+    # What gives its logits otherwise, such as a convolution, has no features and is not trained first.
+    alone = isinstance(model.get_submodule(layout.head), nn.Linear)
+    return replace(job, begin=train_head, start="the head alone" if alone else job.start)
 
 
 def with_probe_epochs(settings: FinetuneSettings) -> FinetuneSettings:
