@@ -56,6 +56,7 @@ def test_it_is_trained_beside_one_from_scratch_and_the_last_line_answers(dl: Dl,
     assert record["origin"]["weights"] == "trained.pth"
     assert record["origin"]["replaced"] == "net.net.fc"
     assert record["data"]["sizes"] == {"train": 48, "val": 12, "test": 40}
+    assert record["verdict"] == last
 
 
 def test_without_a_baseline_there_is_none(dl: Dl, few: list[str]) -> None:
