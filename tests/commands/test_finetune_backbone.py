@@ -42,7 +42,7 @@ def test_it_is_trained_beside_one_from_scratch_and_the_last_line_answers(dl: Dl,
     last = answer.err.splitlines()[-1]
     assert last.startswith("pretrained ")
     assert " against from scratch " in last
-    assert "with 60 labels: " in last
+    assert "with 60 labels, at most 1 epoch each, one seed: " in last
     assert "7 outputs" in answer.err or "(7 outputs)" in answer.err
     assert "estimate: about" in answer.err
     result = json.loads((newest() / "result.json").read_text())
