@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -125,11 +125,15 @@ def finetune_job(
     # trainer=transfer is the recipe's own, which nobody need have typed.
     if settings.strategy.last == 0 and any(text.startswith(lengths) and text != "trainer=transfer" for text in asked):
         settings = replace(settings, strategy=replace(settings.strategy, probe_epochs=0))
-    network, settings = _network(start, bundle, settings, device, talk)
+    sides = _sides(start, bundle, settings)
+    network = network_for(start, bundle.spec, settings, side=sides[0])
+    # Weights and strategy are looked at before anything that takes time.
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
+    trained = _trained(network.model, settings)
+    network, settings = _sized(network, start, sides, bundle, settings, device=device, talk=talk)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
-    talk.line(_trained(network.model, settings))
+    talk.line(trained)
     job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk, check=check)
     return FinetuneJob(job, start, network.head, settings)
 
@@ -153,24 +157,38 @@ def _trained(model: Classifier, settings: FinetuneSettings) -> str:
     return "trained: all layers, from random weights" if settings.is_random else layout_of(model, settings.strategy).words()
 
 
-def _network(
-    start: Start, bundle: DataBundle, settings: FinetuneSettings, device: torch.device, talk: Talk
+def _sides(start: Start, bundle: DataBundle, settings: FinetuneSettings) -> Sequence[int | None]:
+    """The input sides to choose from, the preferred one first; None alone where the start is a model of ours."""
+    if start.spec is not None:
+        return [None]
+    refuse_unreadable(start, bundle.spec)
+    return sides_for(start, bundle.spec, settings.size)
+
+
+def _sized(
+    network: Network,
+    start: Start,
+    sides: Sequence[int | None],
+    bundle: DataBundle,
+    settings: FinetuneSettings,
+    *,
+    device: torch.device,
+    talk: Talk,
 ) -> tuple[Network, FinetuneSettings]:
     """The network at the size that was asked for or chosen, with a line that says how long it will take."""
-    if start.spec is not None:
-        return network_for(start, bundle.spec, settings), settings
-    refuse_unreadable(start, bundle.spec)
-    limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
-    sides = sides_for(start, bundle.spec, settings.size)
     side = sides[0]
-    network = network_for(start, bundle.spec, settings, side=side)
+    if side is None:
+        return network, settings
+    limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
     found = _estimate(network, settings, bundle, device)
     for smaller in sides[1:]:
-        if found.seconds <= limit or not takes(network.model.net, (start.preprocessing.shape[0], smaller, smaller)):
+        fits = smaller is not None and takes(network.model.net, (start.preprocessing.shape[0], smaller, smaller))
+        if found.seconds <= limit or not fits:
             break
         talk.line(f"at {side} px {found.words()}, more than {limit:.0f} s: taking {smaller} px; --size {side} keeps it")
-        side = smaller
+        side, larger = smaller, network
         network = network_for(start, bundle.spec, settings, side=side)
+        load_weights(network.model, larger.model.state_dict(), source=start.name)
         found = _estimate(network, settings, bundle, device)
     talk.line(f"images are seen at {side} x {side} px · estimate: {found.words()}")
     return network, replace(settings, size=side)

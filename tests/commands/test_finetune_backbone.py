@@ -12,6 +12,11 @@ import pytest
 import torch
 from torchvision import models
 
+from dlcli.commands import finetune as module
+from dlcli.commands.console import Talk
+from dlcli.commands.finetune import finetune_job
+from dlcli.config.compose import compose
+from dlcli.config.schema import FinetuneSettings, checked_settings
 from dlcli.runs.run import runs_root
 
 NAME = "shufflenet_v2_x0_5"
@@ -137,6 +142,29 @@ def test_weights_of_another_network_are_refused_with_what_differs(dl: Dl, weight
     answer = dl("finetune", "--backbone", "resnet18", "--weights", str(weights), "--data", "digits", "--size", "32")
     assert answer.code == 65
     assert "weights of another network" in answer.err
+
+
+@pytest.mark.parametrize("other", ["--backbone resnet18", f"--backbone {NAME} --strategy last-99"])
+def test_what_cannot_be_is_refused_before_the_speed_is_measured(dl: Dl, weights: Path, other: str) -> None:
+    answer = dl("finetune", *other.split(), "--weights", str(weights), "--data", "digits")
+    assert answer.code in {2, 65}
+    assert "estimate" not in answer.err
+    assert " px " not in answer.err
+
+
+def test_a_network_that_is_made_smaller_keeps_the_weights(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    overrides = [f"backbone={NAME}", f"weights={weights}", "data=digits", "labels=60", "limit_test=40", "strategy=full"]
+    settings = checked_settings("finetune", compose("finetune", overrides))
+    assert isinstance(settings, FinetuneSettings)
+    prepared = finetune_job(settings, torch.device("cpu"), Talk())
+    assert prepared.settings.size == 64
+    assert "taking 64 px" in capsys.readouterr().err
+    own = prepared.job.model.state_dict()
+    published = {f"net.net.{name}": tensor for name, tensor in torch.load(weights).items() if not name.startswith("fc.")}
+    assert all(torch.equal(own[name], tensor) for name, tensor in published.items())
 
 
 def test_a_truncated_file_is_refused(dl: Dl, weights: Path, tmp_path: Path) -> None:
