@@ -73,6 +73,7 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
     make_repeatable(device)
     # As in train: until there is a step to save, a signal ends the process at once.
     prepared = finetune_job(settings, device, talk, asked=invocation.overrides)
+    invocation = _exact(invocation, asked=settings.size, chosen=prepared.settings.size)
     job, settings = prepared.job, prepared.settings
     with catching_signals() as flag:
         if invocation.dry_run:
@@ -93,6 +94,13 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
                 find_rate(run, job, talk=talk, flag=flag)
             compare = comparison(settings, job, talk=talk, flag=flag)
             return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag, compare=compare)
+
+
+def _exact(invocation: Invocation, *, asked: int | None, chosen: int | None) -> Invocation:
+    """The invocation with the size that was chosen by how fast the machine was just then: its command repeats the run."""
+    if asked is not None or chosen is None:
+        return invocation
+    return replace(invocation, arguments=(*invocation.arguments, "--size", str(chosen)))
 
 
 def finetune_job(

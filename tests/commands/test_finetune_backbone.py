@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -165,6 +166,25 @@ def test_a_network_that_is_made_smaller_keeps_the_weights(
     own = prepared.job.model.state_dict()
     published = {f"net.net.{name}": tensor for name, tensor in torch.load(weights).items() if not name.startswith("fc.")}
     assert all(torch.equal(own[name], tensor) for name, tensor in published.items())
+
+
+def test_the_command_that_repeats_a_run_names_the_size_that_was_chosen(
+    dl: Dl, few: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def command(*words: str) -> str:
+        answer = dl(*words, "--no-baseline", "--quiet")
+        assert answer.code == 0, answer.err
+        return str(json.loads((newest() / "run.json").read_text())["command"])
+
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    place = few.index("--size")
+    unsized = [*few[:place], *few[place + 2 :]]
+    repeated = command(*unsized)
+    assert repeated.endswith(" --size 64")
+    assert command(*few).count("--size") == 1
+    monkeypatch.undo()
+    again = command(*[word for word in shlex.split(repeated)[1:] if word != "--no-baseline"])
+    assert again.count("--size 64") == 1
 
 
 def test_a_truncated_file_is_refused(dl: Dl, weights: Path, tmp_path: Path) -> None:
