@@ -56,12 +56,14 @@ class FinetuneJob:
     Args:
         settings: with the input size that was chosen.
         head: name of the replaced layer, or None where the classes are the same.
+        whole: a backbone's input size and how long all will take, in words.
     """
 
     job: Job
     start: Start
     head: str | None
     settings: FinetuneSettings
+    whole: str = ""
 
 
 def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | None:
@@ -77,7 +79,7 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
     job, settings = prepared.job, prepared.settings
     with catching_signals() as flag:
         if invocation.dry_run:
-            dry_run(settings, job, talk)
+            dry_run(settings, job, talk, whole=prepared.whole)
             return None
         name = name_of_run(settings.backbone) if settings.backbone is not None else job.bundle.spec.name
         with recorded(
@@ -138,12 +140,12 @@ def finetune_job(
     # Weights and strategy are looked at before anything that takes time.
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
     trained = _trained(network.model, settings)
-    network, settings = _sized(network, start, sides, bundle, settings, device=device, talk=talk)
+    network, settings, whole = _sized(network, start, sides, bundle, settings, device=device, talk=talk)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
     talk.line(trained)
     job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk, check=check)
-    return FinetuneJob(job, start, network.head, settings)
+    return FinetuneJob(job, start, network.head, settings, whole)
 
 
 def comparison(
@@ -182,11 +184,11 @@ def _sized(
     *,
     device: torch.device,
     talk: Talk,
-) -> tuple[Network, FinetuneSettings]:
-    """The network at the size that was asked for or chosen, with a line that says how long it will take."""
+) -> tuple[Network, FinetuneSettings, str]:
+    """The network at the size that was asked for or chosen, with a line that says which and how long it will take."""
     side = sides[0]
     if side is None:
-        return network, settings
+        return network, settings, ""
     limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
     found = _estimate(network, settings, bundle, device)
     for smaller in sides[1:]:
@@ -198,8 +200,9 @@ def _sized(
         network = network_for(start, bundle.spec, settings, side=side)
         load_weights(network.model, larger.model.state_dict(), source=start.name)
         found = _estimate(network, settings, bundle, device)
-    talk.line(f"images are seen at {side} x {side} px · estimate: {found.words()}")
-    return network, replace(settings, size=side)
+    whole = f"images are seen at {side} x {side} px · estimate: {found.words()}"
+    talk.line(whole)
+    return network, replace(settings, size=side), whole
 
 
 def _estimate(network: Network, settings: FinetuneSettings, bundle: DataBundle, device: torch.device) -> Estimate:

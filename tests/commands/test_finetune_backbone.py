@@ -50,7 +50,7 @@ def test_it_is_trained_beside_one_from_scratch_and_the_last_line_answers(dl: Dl,
     assert " against from scratch " in last
     assert "with 60 labels, at most 1 epoch each, one seed: " in last
     assert "7 outputs" in answer.err or "(7 outputs)" in answer.err
-    assert "estimate: about" in answer.err
+    assert "images are seen at 32 x 32 px · estimate: " in answer.err
     result = json.loads((newest() / "result.json").read_text())
     assert result["metrics"]["test/accuracy"]["n"] == 40
     assert result["metrics"]["test/from_scratch/accuracy"]["method"] == "wilson"
@@ -185,6 +185,16 @@ def test_the_command_that_repeats_a_run_names_the_size_that_was_chosen(
     monkeypatch.undo()
     again = command(*[word for word in shlex.split(repeated)[1:] if word != "--no-baseline"])
     assert again.count("--size 64") == 1
+
+
+def test_a_dry_run_ends_with_the_size_and_the_time_of_all_that_would_be_done(dl: Dl, few: list[str]) -> None:
+    answer = dl(*few, "--epochs", "500", "--dry-run")
+    assert answer.code == 0, answer.err
+    *_, last = answer.err.splitlines()
+    assert "images are seen at 32 x 32 px · estimate: about " in last
+    assert ", from scratch " in last
+    assert ", testing " in last
+    assert last.endswith("nothing was written")
 
 
 def test_a_truncated_file_is_refused(dl: Dl, weights: Path, tmp_path: Path) -> None:
