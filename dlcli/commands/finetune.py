@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from dlcli.classifier import Classifier
 from dlcli.commands.bundle import load_bundle
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
@@ -32,7 +31,7 @@ from dlcli.commands.start import (
     sides_for,
     with_whole_path,
 )
-from dlcli.commands.strategy import layout_of, prepare_finetuning
+from dlcli.commands.strategy import checked_words, prepare_finetuning
 from dlcli.commands.train import announce
 from dlcli.commands.training import Job
 from dlcli.config.schema import FinetuneSettings, Invocation
@@ -56,6 +55,7 @@ class FinetuneJob:
     Args:
         settings: with the input size that was chosen.
         head: name of the replaced layer, or None where the classes are the same.
+        trained: what of the network is trained, in words.
         whole: a backbone's input size and how long all will take, in words.
     """
 
@@ -63,6 +63,7 @@ class FinetuneJob:
     start: Start
     head: str | None
     settings: FinetuneSettings
+    trained: str
     whole: str = ""
 
 
@@ -139,13 +140,13 @@ def finetune_job(
     network = network_for(start, bundle.spec, settings, side=sides[0])
     # Weights and strategy are looked at before anything that takes time.
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
-    trained = _trained(network.model, settings)
+    trained = checked_words(settings, network.model, examples=len(bundle.train))
     network, settings, whole = _sized(network, start, sides, bundle, settings, device=device, talk=talk)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
     talk.line(trained)
     job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk, check=check)
-    return FinetuneJob(job, start, network.head, settings, whole)
+    return FinetuneJob(job, start, network.head, settings, trained, whole)
 
 
 def comparison(
@@ -159,12 +160,7 @@ def comparison(
 
 def describe(prepared: FinetuneJob) -> dict[str, Any]:
     """Returns what ``run.json`` says of the weights, of what was replaced and of what is trained."""
-    trained = _trained(prepared.job.model, prepared.settings)
-    return {"origin": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
-
-
-def _trained(model: Classifier, settings: FinetuneSettings) -> str:
-    return "trained: all layers, from random weights" if settings.is_random else layout_of(model, settings.strategy).words()
+    return {"origin": {**prepared.start.origin, "replaced": prepared.head, "trained": prepared.trained}}
 
 
 def _sides(start: Start, bundle: DataBundle, settings: FinetuneSettings) -> Sequence[int | None]:
