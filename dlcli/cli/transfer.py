@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dlcli.errors import DlcliError, UsageError
+
 _RECIPE = ("trainer=transfer", "optimizer=adamw_transfer", "limit_test=2000")
 _DATA, _LABELS = "data=mnist", "labels=1000"
 
@@ -27,9 +29,15 @@ def backbone_defaults(verb: str, overrides: Sequence[str]) -> list[str]:
     return [*_RECIPE, *([_DATA] if without_data else []), *([_LABELS] if few else [])]
 
 
+def refuse_two_limits(overrides: Sequence[str], *, full_test: bool) -> None:
+    """Raises UsageError where somebody wants all test examples and some of them."""
+    some = next((text for text in overrides if text.lstrip("+").startswith("limit_test=") and not text.endswith("=null")), None)
+    if full_test and some is not None:
+        raise UsageError(f"--full-test and {some} exclude each other", hint=f"--full-test, or {some}")
+
+
 def _began_as_backbone(reference: str | None) -> bool:
     """Whether a model's own record, or that of a run that it goes on from, names a backbone; False where there is no such run."""
-    from dlcli.errors import DlcliError
     from dlcli.runs.find import RunInfo, default_model, find_model, list_runs
 
     try:

@@ -87,3 +87,10 @@ def test_flags_stand_for_keys_and_what_is_typed_wins(dl, flags, said):
     answer = dl("finetune", "--backbone", "resnet18", *flags, "--cfg", "job")
     assert answer.code == 0, answer.err
     assert said in answer.out.replace("  ", "")
+
+
+def test_all_test_examples_and_some_of_them_exclude_each_other(dl):
+    answer = dl("finetune", "--backbone", "resnet18", "--full-test", "limit_test=5", "--cfg", "job")
+    assert answer.code == 2
+    assert "--full-test and limit_test=5 exclude each other" in answer.err
+    assert dl("finetune", "--backbone", "resnet18", "--full-test", "limit_test=null", "--cfg", "job").code == 0
