@@ -11,7 +11,7 @@ from typing import Any
 
 from dlcli.cli.options import FLAGS, OUTPUT, Flag
 from dlcli.cli.own_data import EXPERIMENTS, kind_of, overrides_of
-from dlcli.cli.transfer import backbone_defaults
+from dlcli.cli.transfer import backbone_defaults, refuse_two_limits
 from dlcli.errors import UsageError, did_you_mean
 from dlcli.report.text import safe
 
@@ -102,6 +102,7 @@ def _override_value(flag: Flag, value: Any) -> str:
 
 def _launch(verb: str, words: Sequence[str], overrides: list[str], values: Mapping[str, Any]) -> list[Any]:
     flags = _hydra_flags(values)
+    refuse_two_limits(overrides, full_test=bool(values.get("full_test")))
     typed = flag_overrides(verb, values)
     typed = [*backbone_defaults(verb, [*typed, *overrides]), *typed]
     if not flags and _is_sweep(verb, overrides, values):

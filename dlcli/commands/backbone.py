@@ -44,32 +44,43 @@ class Backbone:
     origin: Mapping[str, str]
 
 
-def load_backbone(name: str, weights: str, talk: Talk) -> Backbone:
+def load_backbone(name: str, weights: str, talk: Talk, *, size: int | None = None) -> Backbone:
     """Returns a network by its name, with weights.
 
     Args:
         name: of a classifier of torchvision, ``efficientnet_lite0``, 1 or 2, or ``timm/NAME``; with ``@SET`` its set of weights.
         weights: ``imagenet`` (the network's default), the name of a set, a file that ends in .safetensors, .pth, .pt or .bin, or
             ``none``. Of a file's network the architecture and the preprocessing are the published ones of ``name``.
+        size: the input side that somebody wants, which a network of one size may refuse before its weights are fetched.
 
     Raises:
-        UsageError: there is no such network, set or file. DataError: what is there is no weights, or others than published.
-        StorageError: they are not here and cannot be reached, or not read.
+        UsageError: there is no such network, set or file, or it takes images of another size alone. DataError: what is there is
+        no weights, or others than published. StorageError: they are not here and cannot be reached, or not read.
     """
     named = describe(name.removeprefix(PREFIX), typed=_TYPED)
+    listed = weights.casefold() != NONE and not is_path(weights)
+    published = _with_set(name.removeprefix(PREFIX), weights) if listed else named
+    if published.one_size:
+        refuse_other_size(published.reference if listed else published.network, published.preprocessing.shape[1], size)
     if weights.casefold() == NONE:
         talk.line(f"no pretrained weights: {named.network} starts from random ones")
         origin = {"backbone": named.network, "weights": NONE}
         return Backbone(published=named, tensors=None, source=named.network, reference=None, origin=origin)
     if is_path(weights):
         return _of_file(named, weights, talk)
-    published = _with_set(name.removeprefix(PREFIX), weights)
     tensors = published_weights(published, talk)
     origin = {"backbone": published.network, "weights": published.weights}
     origin |= {"sha256": published.digest} if published.digest else {}
     return Backbone(
         published=published, tensors=tensors, source=published.reference, reference=published.reference, origin=origin
     )
+
+
+def refuse_other_size(name: str, own: int, asked: int | None) -> None:
+    """Raises UsageError where a network that takes images of one size alone is asked for another one."""
+    if asked not in {None, own}:
+        reason = f"{name} takes images of {own} x {own} px alone, for which its positions were learned"
+        raise UsageError(f"{reason}; got size {asked}", hint=f"--size {own}, or a convolutional backbone")
 
 
 def start_weights(backbone: Backbone, model: Classifier, *, head: str, talk: Talk) -> dict[str, Tensor]:

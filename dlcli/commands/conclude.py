@@ -72,6 +72,7 @@ def fit_and_conclude(
     if verdict is not None:
         metrics |= verdict.metrics
         run.note(verdict.words)
+        run.describe(verdict=verdict.words)
     lines = read_metrics(run)
     drawing_started = time.perf_counter()
     files = {"curves": run.write("plots/curves.png", plots.training_curves(lines)), **picture_of_range_test(run)}

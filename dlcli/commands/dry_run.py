@@ -21,8 +21,12 @@ from dlcli.report.text import safe
 MEASURED_STEPS = 4
 
 
-def dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
-    """Prints configuration, sizes and an estimate from a few real steps; writes nothing. The job is used up."""
+def dry_run(settings: FitSettings, job: Job, talk: Talk, *, whole: str = "") -> None:
+    """Prints configuration, sizes and an estimate from a few real steps; writes nothing. The job is used up.
+
+    Args:
+        whole: what there is to say of all of the work, of which the steps are a part.
+    """
     talk.text(as_yaml(settings).decode())
     layers = summarise(job.model.net, job.model.preprocessing.shape)
     talk.show(_table(layers))
@@ -35,7 +39,8 @@ def dry_run(settings: FitSettings, job: Job, talk: Talk) -> None:
         f"{describe_device(job.parts.device)} · {job.bundle.spec.name} {plain_number(len(job.bundle.train))} train · "
         f"{plain_number(parameters)} parameters ({parameters * 4 / 1e6:.1f} MB), "
         f"{plain_number(total(layers).macs)} multiply-adds for an example · {job.total_steps} steps, about "
-        f"{per_step * job.total_steps:.0f} s of training ({1000 * per_step:.1f} ms a step measured); nothing was written"
+        f"{per_step * job.total_steps:.0f} s of training ({1000 * per_step:.1f} ms a step measured)"
+        f"{whole and f'; {whole}'}; nothing was written"
     )
 
 

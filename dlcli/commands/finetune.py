@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import torch
 
-from dlcli.classifier import Classifier
 from dlcli.commands.bundle import load_bundle
 from dlcli.commands.conclude import fit_and_conclude
 from dlcli.commands.console import Talk
@@ -32,7 +31,7 @@ from dlcli.commands.start import (
     sides_for,
     with_whole_path,
 )
-from dlcli.commands.strategy import layout_of, prepare_finetuning
+from dlcli.commands.strategy import checked_words, prepare_finetuning
 from dlcli.commands.train import announce
 from dlcli.commands.training import Job
 from dlcli.config.schema import FinetuneSettings, Invocation
@@ -56,12 +55,16 @@ class FinetuneJob:
     Args:
         settings: with the input size that was chosen.
         head: name of the replaced layer, or None where the classes are the same.
+        trained: what of the network is trained, in words.
+        whole: a backbone's input size and how long all will take, in words.
     """
 
     job: Job
     start: Start
     head: str | None
     settings: FinetuneSettings
+    trained: str
+    whole: str = ""
 
 
 def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | None:
@@ -73,10 +76,11 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
     make_repeatable(device)
     # As in train: until there is a step to save, a signal ends the process at once.
     prepared = finetune_job(settings, device, talk, asked=invocation.overrides)
+    invocation = _exact(invocation, asked=settings.size, chosen=prepared.settings.size)
     job, settings = prepared.job, prepared.settings
     with catching_signals() as flag:
         if invocation.dry_run:
-            dry_run(settings, job, talk)
+            dry_run(settings, job, talk, whole=prepared.whole)
             return None
         name = name_of_run(settings.backbone) if settings.backbone is not None else job.bundle.spec.name
         with recorded(
@@ -93,6 +97,13 @@ def finetune(settings: FinetuneSettings, invocation: Invocation) -> Result | Non
                 find_rate(run, job, talk=talk, flag=flag)
             compare = comparison(settings, job, talk=talk, flag=flag)
             return fit_and_conclude(run, job, Progress(), invocation=invocation, talk=talk, flag=flag, compare=compare)
+
+
+def _exact(invocation: Invocation, *, asked: int | None, chosen: int | None) -> Invocation:
+    """The invocation with the size that was chosen by how fast the machine was just then: its command repeats the run."""
+    if asked is not None or chosen is None:
+        return invocation
+    return replace(invocation, arguments=(*invocation.arguments, "--size", str(chosen)))
 
 
 def finetune_job(
@@ -121,18 +132,21 @@ def finetune_job(
     waits = any(text.startswith("trainer.patience=") for text in asked)
     if bundle.val is None and not waits:  # nothing to wait for, and nobody asked for it
         settings = replace(settings, trainer=replace(settings.trainer, patience=None))
-    if (
-        any(text.startswith(("trainer=", "trainer.epochs=", "trainer.patience=")) for text in asked)
-        and settings.strategy.last == 0
-    ):
+    lengths = ("trainer=", "trainer.epochs=", "trainer.patience=")
+    # trainer=transfer is the recipe's own, which nobody need have typed.
+    if settings.strategy.last == 0 and any(text.startswith(lengths) and text != "trainer=transfer" for text in asked):
         settings = replace(settings, strategy=replace(settings.strategy, probe_epochs=0))
-    network, settings = _network(start, bundle, settings, device, talk)
+    sides = _sides(start, bundle, settings)
+    network = network_for(start, bundle.spec, settings, side=sides[0])
+    # Weights and strategy are looked at before anything that takes time.
     load_weights(network.model, start.weights(network.model, network.head), source=start.name)
+    trained = checked_words(settings, network.model, examples=len(bundle.train))
+    network, settings, whole = _sized(network, start, sides, bundle, settings, device=device, talk=talk)
     replaced = f"head '{network.head}' replaced by one for {len(bundle.spec.classes)} classes"
     talk.line(replaced if network.head else "same classes: the head is kept")
-    talk.line(_trained(network.model, settings))
+    talk.line(trained)
     job = prepare_finetuning(settings, network.model, bundle, node=network.node, device=device, talk=talk, check=check)
-    return FinetuneJob(job, start, network.head, settings)
+    return FinetuneJob(job, start, network.head, settings, trained, whole)
 
 
 def comparison(
@@ -146,35 +160,45 @@ def comparison(
 
 def describe(prepared: FinetuneJob) -> dict[str, Any]:
     """Returns what ``run.json`` says of the weights, of what was replaced and of what is trained."""
-    trained = _trained(prepared.job.model, prepared.settings)
-    return {"origin": {**prepared.start.origin, "replaced": prepared.head, "trained": trained}}
+    return {"origin": {**prepared.start.origin, "replaced": prepared.head, "trained": prepared.trained}}
 
 
-def _trained(model: Classifier, settings: FinetuneSettings) -> str:
-    return "trained: all layers, from random weights" if settings.is_random else layout_of(model, settings.strategy).words()
-
-
-def _network(
-    start: Start, bundle: DataBundle, settings: FinetuneSettings, device: torch.device, talk: Talk
-) -> tuple[Network, FinetuneSettings]:
-    """The network at the size that was asked for or chosen, with a line that says how long it will take."""
+def _sides(start: Start, bundle: DataBundle, settings: FinetuneSettings) -> Sequence[int | None]:
+    """The input sides to choose from, the preferred one first; None alone where the start is a model of ours."""
     if start.spec is not None:
-        return network_for(start, bundle.spec, settings), settings
+        return [None]
     refuse_unreadable(start, bundle.spec)
-    limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
-    sides = sides_for(start, bundle.spec, settings.size)
+    return sides_for(start, bundle.spec, settings.size)
+
+
+def _sized(
+    network: Network,
+    start: Start,
+    sides: Sequence[int | None],
+    bundle: DataBundle,
+    settings: FinetuneSettings,
+    *,
+    device: torch.device,
+    talk: Talk,
+) -> tuple[Network, FinetuneSettings, str]:
+    """The network at the size that was asked for or chosen, with a line that says which and how long it will take."""
     side = sides[0]
-    network = network_for(start, bundle.spec, settings, side=side)
+    if side is None:
+        return network, settings, ""
+    limit = PATIENCE_ON_A_GPU if device.type == "cuda" else PATIENCE
     found = _estimate(network, settings, bundle, device)
     for smaller in sides[1:]:
-        if found.seconds <= limit or not takes(network.model.net, (start.preprocessing.shape[0], smaller, smaller)):
+        fits = smaller is not None and takes(network.model.net, (start.preprocessing.shape[0], smaller, smaller))
+        if found.seconds <= limit or not fits:
             break
         talk.line(f"at {side} px {found.words()}, more than {limit:.0f} s: taking {smaller} px; --size {side} keeps it")
-        side = smaller
+        side, larger = smaller, network
         network = network_for(start, bundle.spec, settings, side=side)
+        load_weights(network.model, larger.model.state_dict(), source=start.name)
         found = _estimate(network, settings, bundle, device)
-    talk.line(f"images are seen at {side} x {side} px · estimate: {found.words()}")
-    return network, replace(settings, size=side)
+    whole = f"images are seen at {side} x {side} px · estimate: {found.words()}"
+    talk.line(whole)
+    return network, replace(settings, size=side), whole
 
 
 def _estimate(network: Network, settings: FinetuneSettings, bundle: DataBundle, device: torch.device) -> Estimate:

@@ -27,6 +27,8 @@ from dlcli.report.terminal import interval
 # EfficientNet's and MobileNet's 0.01 needs thousands of steps until the running statistics are right: with few steps the network
 # would look far worse than it is.
 _MOMENTUM = 0.1
+# Test examples below which no verdict is given: the interval of a paired difference is an approximation that needs some.
+_FEWEST = 30
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,23 @@ def against_from_scratch(
     metrics = {"test/from_scratch/accuracy": accuracy(own), "finetune/gain": gain}
     labels = sum(len(part) for part in (job.bundle.train, job.bundle.val if job.held_out else None) if part is not None)
     both = f"pretrained {interval(accuracy(pretrained))} against from scratch {interval(accuracy(own))}"
-    return Verdict(metrics, f"{both} with {plain_number(labels)} labels: {_said(gain)}")
+    spent = f"{plain_number(labels)} labels, {_budget(job, scratch)}, one seed"
+    return Verdict(metrics, f"{both} with {spent}: {_said(gain)}; --compare measures more label counts and seeds")
+
+
+def _budget(job: Job, scratch: Job) -> str:
+    """The epochs of both fits: another budget may turn the answer round."""
+    most = "" if scratch.plan.patience is None else "at most "
+    if job.plan.epochs == scratch.plan.epochs:
+        return f"{most}{job.plan.epochs} epoch{'s' if job.plan.epochs > 1 else ''} each"
+    return f"{job.plan.epochs} epochs of the head alone against {most}{scratch.plan.epochs} of all layers"
 
 
 def _said(gain: Metric) -> str:
     """The difference in words, no surer than its interval."""
-    assert gain.low is not None and gain.high is not None
+    assert gain.low is not None and gain.high is not None and gain.n is not None
+    if gain.n < _FEWEST:
+        return f"no verdict, {gain.n} test examples are too few (at least {_FEWEST} are needed)"
     points = f"{abs(100 * gain.value):.1f} points [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
     if gain.low > 0:
         return f"pretraining helped by {points}"

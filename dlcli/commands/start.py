@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from dlcli.classifier import Classifier, Preprocessing
-from dlcli.commands.backbone import load_backbone, start_weights
+from dlcli.commands.backbone import load_backbone, refuse_other_size, start_weights
 from dlcli.commands.console import Talk
 from dlcli.commands.models import assemble, load_model, refuse_mixed_parts
 from dlcli.config.schema import FinetuneSettings
@@ -82,7 +82,7 @@ def find_start(settings: FinetuneSettings, talk: Talk) -> Start:
         backbone = settings.run.removeprefix(PREFIX)
     if backbone is None:
         return _of_run(settings, talk)
-    found = load_backbone(backbone, settings.weights, talk)
+    found = load_backbone(backbone, settings.weights, talk, size=settings.size)
 
     def weights(model: Classifier, head: str | None) -> Mapping[str, Tensor]:
         assert head is not None
@@ -195,9 +195,7 @@ def sides_for(start: Start, spec: DataSpec, asked: int | None = None) -> list[in
     """
     own, largest = start.preprocessing.shape[1], max(spec.shape[1:])
     if start.one_size:
-        if asked not in {None, own}:
-            reason = f"{start.name} takes images of {own} x {own} px alone, for which its positions were learned"
-            raise UsageError(f"{reason}; got size {asked}", hint=f"--size {own}, or a convolutional backbone")
+        refuse_other_size(start.name, own, asked)
         return [own]
     if asked is not None:
         return [asked]

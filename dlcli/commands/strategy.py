@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import nn
 
 from dlcli.classifier import Classifier
 from dlcli.commands.best_epoch import fit_and_keep_best
@@ -15,7 +17,7 @@ from dlcli.commands.console import Talk
 from dlcli.commands.from_scratch import prepare_from_scratch
 from dlcli.commands.probe import on_features
 from dlcli.commands.signals import StopFlag
-from dlcli.commands.training import Job, prepare
+from dlcli.commands.training import Job, plan_of, prepare
 from dlcli.config.nested import StrategySettings
 from dlcli.config.schema import FinetuneSettings
 from dlcli.contracts import DataBundle
@@ -28,6 +30,7 @@ from dlcli.optim.thawing import Thawing
 from dlcli.randomness import key
 
 _SEEDS = 2**31
+_MOST_NAMED = 3
 _NO_AUGMENT = {"_target_": "dlcli.augment.identity.Identity"}
 
 
@@ -59,10 +62,22 @@ class Layout:
         own = {number: self.strategy.body_lr * self.strategy.stage_decay ** (last - 1 - number) for number in range(last)}
         return {name: own.get(number, 1.0) for number, stage in enumerate(self.stages) for name in stage.parameters}
 
+    def wait(self, steps_per_epoch: int, epochs: int) -> int:
+        """Returns the steps from one stage's start to the next one's, so few that every stage has as many."""
+        asked = steps_per_epoch * (self.strategy.stage_epochs or 0)
+        return min(asked, steps_per_epoch * epochs // (len(self.stages) - self.first))
+
+    def refuse_no_wait(self, steps_per_epoch: int, epochs: int) -> None:
+        """Raises UsageError where stages are to begin one after the other and there are more of them than steps."""
+        if self.strategy.stage_epochs and not self.wait(steps_per_epoch, epochs):
+            stages, steps = len(self.stages) - self.first, steps_per_epoch * epochs
+            reason = f"strategy.stage_epochs={self.strategy.stage_epochs}: {steps} steps are too few for {stages} stages"
+            needed = math.ceil(stages / steps_per_epoch)
+            raise UsageError(f"{reason} to begin one after the other", hint=f"--epochs {needed} or more, or --strategy last-2")
+
     def thawing(self, steps_per_epoch: int, epochs: int) -> Thawing:
         """Returns which parameters are trained from which step on; stages follow sooner where the epochs would not reach all."""
-        last = len(self.stages) - 1
-        wait = min(steps_per_epoch * (self.strategy.stage_epochs or 0), steps_per_epoch * epochs // (last - self.first + 1))
+        last, wait = len(self.stages) - 1, self.wait(steps_per_epoch, epochs)
         begins = {
             name: wait * (last - number)
             for number, stage in enumerate(self.stages)
@@ -71,26 +86,45 @@ class Layout:
         }
         return Thawing(begins=begins, keep_statistics=self.strategy.batch_norm == "frozen")
 
-    def words(self) -> str:
-        """Returns in words what is trained and what is frozen."""
-        names = [stage.name.removeprefix("net.").removeprefix("net.") for stage in self.stages]
+    def words(self, steps_per_epoch: int | None = None, epochs: int = 0) -> str:
+        """Returns in words what is trained and what is frozen.
+
+        Args:
+            steps_per_epoch: None where stages begin one after the other and fits of several lengths are meant.
+        """
+        names = [f"'{stage.name.removeprefix('net.').removeprefix('net.')}'" for stage in self.stages]
         *body, head = names
         if self.trains_head_alone:
-            return f"trained: the head '{head}' alone; frozen: all {len(body)} stages before it"
-        which = (
-            f"all {len(body)} stages"
-            if self.first == 0
-            else f"the last {len(body) - self.first}, {', '.join(body[self.first :])},"
-        )
-        said = [f"trained: the head '{head}' and {which} before it"]
+            return f"trained: the head {head} alone; frozen: all {len(body)} stages before it"
+        which = f"all {len(body)} stages" if self.first == 0 else f"the last {_listed(body[self.first :], len(body), ends=',')}"
+        said = [f"trained: the head {head} and {which} before it"]
         if self.strategy.body_lr != 1:
             said.append(f"these at {self.strategy.body_lr:g} of the head's rate")
         if self.strategy.stage_epochs:
-            said.append(f"one more every {self.strategy.stage_epochs} epoch(s) from the head down, or sooner, to reach all")
+            said.append(self._rhythm(self.strategy.stage_epochs, steps_per_epoch, epochs))
         if self.strategy.batch_norm == "frozen":
             said.append("batch norm's statistics kept")
-        frozen = f"; frozen: {', '.join(body[: self.first])}" if self.first else ""
+        frozen = f"; frozen: {_listed(body[: self.first], len(body))}" if self.first else ""
         return ", ".join(said) + frozen
+
+    def _rhythm(self, asked: int, steps_per_epoch: int | None, epochs: int) -> str:
+        """When each stage begins, as it will be and not as it was asked for where the two differ."""
+        each = "epoch" if asked == 1 else f"{asked} epochs"
+        if steps_per_epoch is None:
+            return f"one stage more after every {each} from the head down, or sooner, to reach all"
+        wait = self.wait(steps_per_epoch, epochs)
+        steps = "step" if wait == 1 else f"{wait} steps"
+        said = f"one stage more after every {steps} from the head down"
+        if wait == asked * steps_per_epoch:
+            return f"{said} ({asked} epoch{'s' if asked > 1 else ''})"
+        return f"{said} (strategy.stage_epochs={asked} would be {asked * steps_per_epoch} steps, too long to reach all)"
+
+
+def _listed(names: Sequence[str], total: int, *, ends: str = "") -> str:
+    """A few stages by their names, more as a count."""
+    if len(names) > _MOST_NAMED:
+        return f"{len(names)} of {total} stages"
+    return f"{len(names)}, {', '.join(names)}{ends}" if ends else ", ".join(names)
 
 
 def layout_of(model: Classifier, strategy: StrategySettings) -> Layout:
@@ -102,11 +136,26 @@ def layout_of(model: Classifier, strategy: StrategySettings) -> Layout:
     stages = tuple(Stage(f"net.{stage.name}", tuple(f"net.{name}" for name in stage.parameters)) for stage in found)
     body = len(stages) - 1
     if strategy.last is not None and strategy.last > body:
-        names = ", ".join(stage.name for stage in found[:-1])
+        names = ", ".join(f"'{stage.name}'" for stage in found[:-1])
         raise UsageError(
             f"strategy.last={strategy.last}: before its head the network has {body} stages: {names}", hint=f"last-{body}"
         )
     return Layout(stages, 0 if strategy.last is None else body - strategy.last, strategy)
+
+
+def checked_words(settings: FinetuneSettings, model: Classifier, *, examples: int) -> str:
+    """Returns in words what will be trained of a network on so many examples.
+
+    Raises:
+        UsageError: it has no head or too few stages, or stages are to begin one after the other within too few steps.
+    """
+    if settings.is_random:
+        return "trained: all layers, from random weights"
+    layout, steps = layout_of(model, settings.strategy), plan_of(settings).steps_per_epoch(examples)
+    if settings.fast_dev_run:
+        return layout.words()
+    layout.refuse_no_wait(steps, settings.trainer.epochs)
+    return layout.words(steps, settings.trainer.epochs)
 
 
 def prepare_finetuning(
@@ -153,7 +202,9 @@ def prepare_finetuning(
         if job.parts.average is not None:  # it began with the head that was random
             job.parts.average.load(job.model.state_dict())
 
-    return replace(job, begin=train_head)
+    # What gives its logits otherwise, such as a convolution, has no features and is not trained first.
+    alone = isinstance(model.get_submodule(layout.head), nn.Linear)
+    return replace(job, begin=train_head, start="the head alone" if alone else job.start)
 
 
 def with_probe_epochs(settings: FinetuneSettings) -> FinetuneSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -45,6 +45,7 @@ class Job:
         judge: of robust accuracy on val, where the objective is one against an attack.
         robust_limit: how many examples of a split are attacked to measure robust accuracy.
         begin: what is done before the first step, and not again by a fit that goes on.
+        start: what the weights before the first step are called.
     """
 
     parts: Parts
@@ -56,6 +57,7 @@ class Job:
     judge: Judge | None = None
     robust_limit: int = 1000
     begin: Callable[[Talk, StopFlag], None] | None = None
+    start: str = "the start"
 
     @property
     def model(self) -> Classifier:
@@ -180,7 +182,19 @@ def run_fit(run: Run, job: Job, progress: Progress, *, talk: Talk, flag: StopFla
     if saved != progress.to_dict():
         # Resumed behind the last step: the process before may have been killed between checkpoint and index.
         _save(run, job, progress)
+    for line in _ending(job, progress):
+        talk.line(line)
     return time.perf_counter() - started
+
+
+def _ending(job: Job, progress: Progress) -> Iterator[str]:
+    """What there is to say of a fit that ended: early, or with the weights that it began with."""
+    plan = job.plan
+    if progress.stopped_early and progress.step < job.total_steps:
+        ended = f"ended after epoch {progress.epochs_closed} of {plan.epochs}"
+        yield f"{ended}: {plan.monitor} was no better for as many epochs as trainer.patience={plan.patience} waits"
+    if plan.score_start and progress.best_step == 0:
+        yield f"no epoch was better than {job.start}: its weights are kept"
 
 
 def restore(job: Job, checkpoint: Checkpoint, *, source: str) -> Progress:
@@ -253,7 +267,7 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
         run.log({**line, "split": split, "name": f"epoch_{name}" if key == "train/loss" else name, "value": value, **clock})
     values = report.metrics
     if report.epoch < 0:
-        talk.line(f"before the first step · {_validation(values)}kept where no epoch is better")
+        talk.line(f"{job.start}, before any epoch · {_validation(values)}its weights are kept unless an epoch is better")
         return
     talk.line(
         f"epoch {report.epoch + 1}/{job.plan.epochs} · "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,11 +16,16 @@ _LEFT_ALONE: Mapping[str, Any] = {"labels": None, "limit_train": None, "overfit"
 
 
 def label_counts(compare: str | int | list[int]) -> tuple[int, ...]:
-    """Returns labels per class, rising and each once, from text such as ``10,30,100``, or a list. Raises ValueError."""
+    """Returns labels per class, rising, from text such as ``10,30,100``, or a list. Raises ValueError, also where one is named
+    twice: it would be done once."""
     words = ",".join(map(str, compare)) if isinstance(compare, list) else str(compare)
     if not _COUNTS.fullmatch(words):
         raise ValueError(f"compare={compare}: expected labels per class, such as 10,30,100")
-    counts = sorted({int(word) for word in words.split(",")})
+    counts = sorted(int(word) for word in words.split(","))
+    twice = next((count for count, following in itertools.pairwise(counts) if count == following), None)
+    if twice is not None:
+        once = ",".join(map(str, dict.fromkeys(counts)))
+        raise ValueError(f"compare={compare}: {twice} is there twice, expected each count once, such as {once}")
     if counts[0] < 2:
         raise ValueError(f"compare={compare}: expected 2 labels per class or more, one to train on and one to choose by")
     return tuple(counts)

@@ -52,7 +52,7 @@ def training(dossier: Dossier) -> Section:
     trainer = trainer if isinstance(trainer, Mapping) else {}
     rows += [(name.replace("_", " "), str(trainer[name])) for name in _CHOICES if trainer.get(name) is not None]
     origin = _mapping(model.information.get("origin"))
-    rows += [(name, str(origin[key])) for name, key in _STARTS.items() if origin.get(key)]
+    rows += [(name, str(origin[key]).removeprefix("trained: ")) for name, key in _STARTS.items() if origin.get(key)]
     parameters = model.information.get("parameters")
     if parameters is not None:
         rows.insert(0, ("parameters", count(parameters)))

@@ -53,7 +53,8 @@ def metrics_table(caption: str, metrics: Mapping[str, Entry]) -> Table:
     for name in shown:
         entry = metrics[name]
         where = f"{name.split('/')[0]} " if mixed and name.count("/") else ""
-        rows.append((f"{where}{label(name)}", written(name, entry.get("value")), bounds(name, entry), sample_size(entry)))
+        whose = "from scratch: " if name.split("/")[1:2] == ["from_scratch"] else ""
+        rows.append((f"{whose}{where}{label(name)}", written(name, entry.get("value")), bounds(name, entry), sample_size(entry)))
     return Table(caption, ("metric", "value", "95 % interval", "n"), tuple(rows))
 
 

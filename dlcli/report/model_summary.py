@@ -43,8 +43,14 @@ def _facts(dossier: Dossier) -> Iterator[tuple[str, str]]:
 
 
 def verdicts(dossier: Dossier) -> Iterator[str]:
-    """Yields a sentence for each thing that was measured: against a baseline, weakest class, calibration, groups, attacks."""
+    """Yields a sentence for each thing that was measured: against a baseline, weakest class, calibration, groups, attacks.
+
+    Of a finetuned network first whether pretraining has helped, as its run found.
+    """
     run, split = dossier.figures, dossier.figures.split
+    found = dossier.model.information.get("verdict")
+    if isinstance(found, str):
+        yield f"{found[:1].upper()}{found[1:]}."
     yield from _against_baseline(dossier.model, split)
     yield from _ranking(dossier, run, split)
     yield from _weakest_class(dossier, run, split)

@@ -259,3 +259,14 @@ def test_weights_of_another_network_are_refused_by_the_tensors_that_differ(model
     with pytest.raises(DataError, match=r"other\.pth holds weights of another network: features\.0\.weight is missing") as caught:
         start_weights(backbone, model, head=HEAD, talk=Talk(quiet=True))
     assert caught.value.hint == "--weights imagenet, or the backbone that the file was made with"
+
+
+@pytest.mark.parametrize("weights", ["imagenet", "IMAGENET1K_V1", "none", "missing.pth"])
+def test_a_size_that_a_network_never_takes_is_refused_before_its_weights_are_looked_for(weights, monkeypatch):
+    def looked_for(*_):
+        pytest.fail("the weights were looked for")
+
+    monkeypatch.setattr(module, "published_weights", looked_for)
+    with pytest.raises(UsageError, match=r"takes images of 224 x 224 px alone, .*; got size 96") as refused:
+        load_backbone("vit_b_16", weights, Talk(quiet=True), size=96)
+    assert refused.value.hint == "--size 224, or a convolutional backbone"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from dlcli.commands.estimate import estimate
+from dlcli.commands.estimate import Estimate, estimate
 from dlcli.config.compose import compose
 from dlcli.config.schema import FinetuneSettings, checked_settings
 from dlcli.contracts import DataBundle, DataSpec
@@ -46,5 +46,9 @@ def test_it_adds_up_what_will_be_run(overrides: list[str], seconds: float) -> No
 
 def test_its_words_name_the_parts() -> None:
     said = estimate(COST, settings(), BUNDLE).words()
-    assert said == "about 95 s (finetuning 44, from scratch 42, testing 9)"
+    assert said == "about 105 s (finetuning 44, from scratch 42, testing 9, loading and pictures 10)"
     assert "scratch" not in estimate(COST, settings("baseline=false"), BUNDLE).words()
+
+
+def test_no_part_is_said_to_take_no_time() -> None:
+    assert Estimate(0.1, 0.1, 0.1).words() == "about 11 s (finetuning 1, from scratch 1, testing 1, loading and pictures 10)"

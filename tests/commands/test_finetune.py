@@ -82,3 +82,28 @@ def test_a_table_with_other_categories_is_no_other_data_for_the_same_network(dl,
     answer = dl("finetune", "--run", "one", "--data", str(tmp_path / "two.csv"), "--target", "left")
     assert answer.code == 2
     assert "knows other columns or categories than two: 'city' differs" in answer.err
+
+
+_STANDING = ("finetune", "--run", "builtin:mnist", "labels=100", "limit_test=40", "optimizer.lr=1e-12", "--epochs", "6")
+
+
+def test_a_fit_that_no_epoch_has_helped_says_what_it_keeps_and_that_it_ended_early(dl):
+    answer = dl(*_STANDING, "strategy.probe_epochs=2", "trainer.patience=2")
+    assert answer.code == 0, answer.err
+    assert "the head alone, before any epoch · val loss" in answer.err
+    assert "no epoch was better than the head alone: its weights are kept" in answer.err
+    assert "ended after epoch 3 of 6: val/accuracy was no better for as many epochs as trainer.patience=2 waits" in answer.err
+
+
+def test_without_a_head_trained_first_it_is_the_start_that_is_kept(dl):
+    answer = dl(*_STANDING, "strategy=full", "trainer.patience=null")
+    assert answer.code == 0, answer.err
+    assert "no epoch was better than the start: its weights are kept" in answer.err
+    assert "ended after" not in answer.err
+
+
+def test_a_fit_that_helped_says_neither(dl):
+    answer = dl("finetune", "--run", "builtin:mnist", "labels=100", "limit_test=40", "--epochs", "2", "strategy=full")
+    assert answer.code == 0, answer.err
+    assert "no epoch was better" not in answer.err
+    assert "ended after" not in answer.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -77,9 +79,27 @@ def test_the_verdict_is_no_surer_than_its_interval(settings: FinetuneSettings, j
     verdict = against_from_scratch(settings, job, answers(job, scratch if share is None else share), talk=TALK, flag=StopFlag())
     assert verdict is not None
     assert said in verdict.words
-    assert "with 100 labels" in verdict.words
+    assert " with 100 labels, at most 1 epoch each, one seed: " in verdict.words
+    assert verdict.words.endswith("; --compare measures more label counts and seeds")
     expected = (scratch if share is None else share) - scratch
     assert verdict.metrics["finetune/gain"].value == pytest.approx(expected, abs=0.011)
+
+
+@pytest.mark.parametrize(("tested", "declined"), [(29, True), (30, False)])
+def test_few_test_examples_bear_no_verdict(settings: FinetuneSettings, job: Job, tested: int, declined: bool) -> None:
+    assert job.bundle.test is not None
+    few = replace(job, bundle=replace(job.bundle, test=job.bundle.test.select(torch.arange(tested))))
+    verdict = against_from_scratch(settings, few, answers(few, 1.0), talk=TALK, flag=StopFlag())
+    assert verdict is not None
+    assert ("no verdict, 29 test examples are too few" in verdict.words) is declined
+    assert ("pretraining helped by" in verdict.words) is not declined
+
+
+def test_epochs_of_a_head_alone_are_not_called_those_of_all_layers(settings: FinetuneSettings, job: Job) -> None:
+    probe = replace(job, plan=replace(job.plan, epochs=30))
+    verdict = against_from_scratch(settings, probe, answers(job, 1.0), talk=TALK, flag=StopFlag())
+    assert verdict is not None
+    assert "30 epochs of the head alone against at most 1 of all layers, one seed" in verdict.words
 
 
 def test_the_baseline_is_repeated_by_the_seed(settings: FinetuneSettings, job: Job) -> None:

@@ -11,13 +11,14 @@ from dlcli.commands.bundle import load_bundle
 from dlcli.commands.console import Talk
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.start import find_start, network_for
-from dlcli.commands.strategy import layout_of, prepare_finetuning
+from dlcli.commands.strategy import Layout, checked_words, layout_of, prepare_finetuning
 from dlcli.commands.training import Job
 from dlcli.config.compose import compose
 from dlcli.config.schema import FinetuneSettings, checked_settings
 from dlcli.engine.fit import fit
 from dlcli.engine.state import Progress
 from dlcli.errors import UsageError
+from dlcli.models.stages import Stage
 
 CPU = torch.device("cpu")
 TALK = Talk(quiet=True)
@@ -191,5 +192,42 @@ def test_what_is_trained_and_what_is_frozen_is_put_into_words() -> None:
     assert "these at 0.1 of the head's rate" in said["head_first"]
     assert "rate" not in said["full"]
     assert said["linear_probe"].startswith("trained: the head 'head' alone; frozen: all")
-    assert "one more every 1 epoch(s) from the head down" in said["gradual"]
-    assert "; frozen: " in said["last_stages"]
+    assert "one stage more after every epoch from the head down, or sooner" in said["gradual"]
+    names = [f"'{stage.name.removeprefix('net.')}'" for stage in layout_of(model, own.strategy).stages]
+    assert said["last_stages"].startswith(f"trained: the head 'head' and the last 1, {names[-2]}, before it")
+    assert said["last_stages"].endswith(f"; frozen: {', '.join(names[:-2])}")
+
+
+def test_more_than_three_stages_are_counted_and_not_named() -> None:
+    stages = (*(Stage(f"net.{number}", (f"net.{number}.weight",)) for number in range(18)), Stage("net.fc", ("net.fc.weight",)))
+    assert Layout(stages, 16, settings().strategy).words().endswith("; frozen: 16 of 18 stages")
+    assert "the last 15 of 18 stages before it" in Layout(stages, 3, settings().strategy).words()
+
+
+def test_the_words_tell_the_interval_that_there_is_and_why_it_is_not_the_one_that_was_asked_for() -> None:
+    for asked, epochs, said in (
+        (1, 10, "one stage more after every 12 steps from the head down (1 epoch)"),
+        (2, 20, "one stage more after every 24 steps from the head down (2 epochs)"),
+        (5, 3, "one stage more after every 7 steps from the head down (strategy.stage_epochs=5 would be 60 steps, too long"),
+    ):
+        own = settings("strategy=gradual", f"strategy.stage_epochs={asked}").strategy
+        layout = Layout(tuple(Stage(f"net.{number}", (f"net.{number}.weight",)) for number in range(5)), 0, own)
+        assert said in layout.words(steps_per_epoch=12, epochs=epochs)
+        begins = sorted(layout.thawing(steps_per_epoch=12, epochs=epochs).begins.values())
+        assert f" {begins[1] - begins[0]} steps " in said
+
+
+def test_more_stages_than_steps_are_refused_with_the_epochs_that_would_do() -> None:
+    own = settings("strategy=gradual", "trainer.epochs=1", "trainer.batch_size=40")
+    model = job(own).model
+    count = len(layout_of(model, own.strategy).stages)
+    assert count > 2
+    with pytest.raises(UsageError, match=f"2 steps are too few for {count} stages to begin one after the other") as refused:
+        checked_words(own, model, examples=80)
+    assert refused.value.hint is not None
+    epochs = int(refused.value.hint.split()[1])
+    assert epochs * 2 >= count > (epochs - 1) * 2
+    enough = settings("strategy=gradual", f"trainer.epochs={epochs}", "trainer.batch_size=40")
+    assert "one stage more after every step" in checked_words(enough, model, examples=80)
+    tried = settings("strategy=gradual", "trainer.epochs=1", "trainer.batch_size=40", "fast_dev_run=true")
+    assert "from the head down" in checked_words(tried, model, examples=80)

@@ -11,15 +11,21 @@ from dlcli.config.schema import FinetuneSettings, checked_settings, settings_of
 
 @pytest.fixture(scope="module")
 def plain() -> dict[str, Any]:
-    return compose("finetune", ["run=builtin:mnist", "compare='100,10,30,10'"])
+    return compose("finetune", ["run=builtin:mnist", "compare='100,10,30'"])
 
 
-def test_counts_rise_and_each_stands_once(plain: dict[str, Any]) -> None:
+def test_counts_rise(plain: dict[str, Any]) -> None:
     settings = checked_settings("finetune", plain)
     assert isinstance(settings, FinetuneSettings)
     assert settings.label_counts == (10, 30, 100)
     assert label_counts(10) == (10,)
     assert label_counts(" 3 , 2 ") == label_counts([3, 2]) == (2, 3)
+
+
+@pytest.mark.parametrize("compare", ["100,10,10", "10, 010,100", [100, 10, 10]])
+def test_a_count_that_is_named_twice_is_refused(compare: str | list[int]) -> None:
+    with pytest.raises(ValueError, match=r"10 is there twice, expected each count once, such as 10,100"):
+        label_counts(compare)
 
 
 def test_without_a_comparison_there_are_none(plain: dict[str, Any]) -> None:

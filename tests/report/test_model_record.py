@@ -33,7 +33,13 @@ def test_a_finetuned_network_is_named_from_its_checkpoint(make_dossier):
 
 
 def test_what_a_finetuned_network_started_from_is_said(make_dossier, make_run):
-    start = {"backbone": "resnet18", "weights": "IMAGENET1K_V1", "sha256": "ab", "replaced": "net.net.fc", "trained": "all"}
+    start = {
+        "backbone": "resnet18",
+        "weights": "IMAGENET1K_V1",
+        "sha256": "ab",
+        "replaced": "net.net.fc",
+        "trained": "trained: all",
+    }
     shown = facts(training(make_dossier(model=make_run("finetune", information={"origin": start}))))
     assert (shown["backbone"], shown["its weights"]) == ("resnet18", "IMAGENET1K_V1")
     assert (shown["replaced head"], shown["what was trained"]) == ("net.net.fc", "all")

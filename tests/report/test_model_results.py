@@ -23,6 +23,13 @@ def test_metrics_of_two_parts_name_their_part(entry):
     assert [row[0] for row in rows] == ["test accuracy", "val accuracy"]
 
 
+def test_figures_of_the_network_from_scratch_are_not_taken_for_the_models_own(entry):
+    own = {"test/accuracy": entry(0.9), "test/from_scratch/accuracy": entry(0.8), "val/accuracy": entry(0.8)}
+    assert [row[0] for row in metrics_table("x", own).rows] == ["test accuracy", "from scratch: test accuracy", "val accuracy"]
+    del own["val/accuracy"]
+    assert [row[0] for row in metrics_table("x", own).rows] == ["accuracy", "from scratch: accuracy"]
+
+
 def test_without_an_evaluation_its_command_is_shown(make_dossier):
     (missing,) = [block for block in results(make_dossier()).blocks if isinstance(block, Missing)]
     assert missing.command == "dl evaluate --run 20260101-000000.000-train"

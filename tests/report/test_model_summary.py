@@ -17,6 +17,14 @@ def test_a_model_whose_interval_reaches_the_baseline_is_not_called_better(make_d
     assert said(0.8).startswith("By accuracy it is not shown to be better")
 
 
+def test_whether_pretraining_helped_stands_first_and_a_garbled_record_of_it_is_left_out(make_dossier, make_run, entry):
+    def said(verdict):
+        return list(verdicts(make_dossier(model=make_run("finetune", metrics={}, information={"verdict": verdict}))))
+
+    assert said("pretrained 96 % against from scratch 90 %") == ["Pretrained 96 % against from scratch 90 %."]
+    assert said(3) == []
+
+
 def test_the_class_with_the_lowest_recall_is_named(make_dossier, make_run, entry):
     metrics = {"test/accuracy": entry(0.9), "test/recall/0": entry(0.95), "test/recall/1": entry(0.4, 0.3, 0.5, 35)}
     (sentence,) = verdicts(make_dossier(model=make_run(metrics=metrics)))
