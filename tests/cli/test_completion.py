@@ -72,7 +72,7 @@ def test_a_real_bash_fills_in_what_the_script_gives(tmp_path):
         check=False,
     )
     assert done.stderr == ""
-    assert done.stdout.splitlines()[:2] == ["train", "fab_t fgsm"]
+    assert done.stdout.splitlines()[:2] == ["train", "fab_t fgsm fmn"]
     assert {"adam", "sgd"} <= set(done.stdout.splitlines()[2].split())
 
 
@@ -97,7 +97,7 @@ def test_a_value_is_completed_whole_or_split_at_the_equals_sign():
 
 def test_each_verb_offers_its_own_keys():
     assert candidates("evaluate", [], "spl") == ["split="]
-    assert candidates("attack", [], "f") == ["fab_t", "fgsm"]
+    assert candidates("attack", [], "f") == ["fab_t", "fgsm", "fmn"]
     assert candidates("explain", [], "gradc") == ["gradcam"]
     assert candidates("finetune", [], "dig") == []
     assert candidates("runs", [], "") == []

@@ -298,7 +298,7 @@ def test_a_run_stopped_at_its_first_step_does_not_train_its_head_again(dl: Dl, p
     whole = finetuned(dl, None, "--run", parent.name)
     answer = dl("finetune", "--resume", stopped_one.name)
     assert answer.code == 0
-    assert "head alone" not in answer.err
+    assert "head alone on features" not in answer.err
     assert outcome(stopped_one) == outcome(whole)
 
 
@@ -315,7 +315,7 @@ def test_a_run_stopped_while_its_start_is_judged_does_not_train_its_head_again(
         assert dl("finetune", *FINETUNE, "--run", parent.name).code == 143
     answer = dl("finetune", "--resume", newest().name)
     assert answer.code == 0
-    assert "head alone" not in answer.err
+    assert "head alone on features" not in answer.err
     assert outcome(newest()) == outcome(whole)
 
 
