@@ -125,7 +125,7 @@ def _launch(verb: str, words: Sequence[str], overrides: list[str], values: Mappi
     if sweeping or not flags:
         _first_line(arguments, quiet=values["quiet"])
     from dlcli.config import bridge
-    from dlcli.config.schema import Invocation
+    from dlcli.config.invocation import Invocation
 
     shown: dict[str, Any] = {name: bool(values[name]) for name in _SHOWN}
     invocation = Invocation(
@@ -162,7 +162,7 @@ def _resume(verb: str, bare: str | None, overrides: Sequence[str], values: Mappi
     _first_line(arguments, quiet=values["quiet"])
     from importlib import import_module
 
-    from dlcli.config.schema import Invocation
+    from dlcli.config.invocation import Invocation
 
     resume = import_module("dlcli.commands.attack_report" if verb == "attack" else "dlcli.commands.train").resume
 

@@ -23,7 +23,8 @@ from dlcli.commands.models import Loaded
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
-from dlcli.config.schema import AttackSettings, Invocation
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import AttackSettings
 from dlcli.config.stored import as_yaml
 from dlcli.contracts import Attack, Metric, Split
 from dlcli.errors import UsageError

@@ -23,7 +23,8 @@ from dlcli.commands.given_images import largest_batch
 from dlcli.commands.session import failing, finished, plain_number, print_result, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
-from dlcli.config.schema import AttackSettings, Invocation, checked_settings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import AttackSettings, checked_settings
 from dlcli.config.stored import as_yaml, read_stored
 from dlcli.engine.device import memory_errors
 from dlcli.engine.outcomes import Clean, Outcomes, clean_outcomes

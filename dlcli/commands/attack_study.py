@@ -13,7 +13,8 @@ from dlcli.commands.attack_chain import Effort
 from dlcli.commands.attack_loop import build_attack
 from dlcli.commands.subject import Subject
 from dlcli.config.build import build
-from dlcli.config.schema import AttackSettings, Invocation
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import AttackSettings
 from dlcli.contracts import DataSpec
 from dlcli.errors import UsageError
 from dlcli.models.disguise import Disguise, disguised

@@ -22,7 +22,7 @@ from dlcli.commands.session import finished
 from dlcli.commands.signals import StopFlag
 from dlcli.commands.training import Job, run_fit
 from dlcli.commands.watching import show_watched
-from dlcli.config.schema import Invocation
+from dlcli.config.invocation import Invocation
 from dlcli.contracts import DataBundle, Metric, Predictions, Split
 from dlcli.engine.evaluate import evaluate, joined
 from dlcli.engine.reports import NonFiniteError

@@ -12,7 +12,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from dlcli.config.schema import Invocation
+from dlcli.config.invocation import Invocation
 from dlcli.report.text import safe
 
 

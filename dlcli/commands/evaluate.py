@@ -15,7 +15,8 @@ from dlcli.commands.robust import robust_metrics
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
-from dlcli.config.schema import EvaluateSettings, Invocation
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import EvaluateSettings
 from dlcli.config.stored import as_yaml
 from dlcli.contracts import Attack, Metric
 from dlcli.engine.device import memory_errors

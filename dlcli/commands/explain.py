@@ -14,7 +14,8 @@ from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.build import build
-from dlcli.config.schema import ExplainSettings, Invocation
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import ExplainSettings
 from dlcli.config.stored import as_yaml
 from dlcli.contracts import Explainer, Metric
 from dlcli.engine.attribute import ExplainReport, attribute

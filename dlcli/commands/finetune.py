@@ -34,7 +34,8 @@ from dlcli.commands.start import (
 from dlcli.commands.strategy import checked_words, prepare_finetuning
 from dlcli.commands.train import announce
 from dlcli.commands.training import Job
-from dlcli.config.schema import FinetuneSettings, Invocation
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import FinetuneSettings
 from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.cost import measure_cost
 from dlcli.engine.device import choose_device, make_repeatable, memory_errors, place

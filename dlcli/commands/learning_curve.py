@@ -28,7 +28,8 @@ from dlcli.commands.session import finished, plain_number, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.start import name_of_run
 from dlcli.commands.strategy import layout_of
-from dlcli.config.schema import FinetuneSettings, Invocation
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import FinetuneSettings
 from dlcli.config.stored import as_yaml
 from dlcli.engine.device import choose_device, describe_device, make_repeatable
 from dlcli.errors import DataError, Interrupted

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from dlcli.commands.console import Talk
-from dlcli.config.schema import Invocation, Settings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import Settings
 from dlcli.config.stored import as_yaml
 from dlcli.contracts import Metric
 from dlcli.engine.device import describe_device, make_repeatable

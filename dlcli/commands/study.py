@@ -10,7 +10,8 @@ import torch
 from dlcli.commands.console import Talk
 from dlcli.commands.session import finished, recorded
 from dlcli.config.build import build
-from dlcli.config.schema import Invocation, TrainSettings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import TrainSettings
 from dlcli.config.stored import as_yaml
 from dlcli.errors import UsageError
 from dlcli.report.text import safe

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from dlcli.commands.console import Talk
-from dlcli.config.schema import Invocation
+from dlcli.config.invocation import Invocation
 from dlcli.contracts import Metric
 from dlcli.metrics.intervals import mean_interval
 from dlcli.report import plots, terminal

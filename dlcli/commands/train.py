@@ -25,7 +25,8 @@ from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.strategy import prepare_finetuning
 from dlcli.commands.study import run_study
 from dlcli.commands.training import Job, metrics_size, prepare, restore
-from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, Invocation, TrainSettings, checked_settings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import SPLITS, FinetuneSettings, FitSettings, TrainSettings, checked_settings
 from dlcli.config.stored import read_stored
 from dlcli.contracts import DataBundle, Predictions
 from dlcli.engine.device import choose_device, describe_device, make_repeatable

@@ -28,7 +28,7 @@ from omegaconf.errors import OmegaConfBaseException
 from dlcli.config import mistakes
 from dlcli.config.catalog import config_root, yaml_problem
 from dlcli.config.compose import COMPOSITION_ERRORS, plain, quoted, search_path
-from dlcli.config.schema import Invocation
+from dlcli.config.invocation import Invocation
 from dlcli.errors import ConfigError, DlcliError, Interrupted, StorageError, UsageError
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from dlcli.commands.attack_study import RobustnessReport, study_for
 from dlcli.config.compose import compose
-from dlcli.config.schema import Invocation, checked_settings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import checked_settings
 from dlcli.contracts import DataSpec
 from dlcli.errors import UsageError
 

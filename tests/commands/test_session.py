@@ -12,7 +12,8 @@ import torch
 
 from dlcli.commands.session import failing, finished, plain_number, print_result, recorded
 from dlcli.config.compose import compose
-from dlcli.config.schema import Invocation, Settings, checked_settings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import Settings, checked_settings
 from dlcli.contracts import Metric
 from dlcli.errors import DataError, Interrupted
 from dlcli.runs.find import read_run

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from dlcli.commands.sweep import concluding
-from dlcli.config.schema import Invocation
+from dlcli.config.invocation import Invocation
 from dlcli.errors import DataError
 from dlcli.runs.run import runs_root
 

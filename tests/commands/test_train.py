@@ -6,7 +6,8 @@ import torch
 from dlcli.commands.console import Talk
 from dlcli.commands.train import RESUMABLE_KEYS, _changed, train
 from dlcli.config.compose import compose
-from dlcli.config.schema import Invocation, TrainSettings, checked_settings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import TrainSettings, checked_settings
 from dlcli.errors import UsageError
 from dlcli.runs.run import runs_root
 

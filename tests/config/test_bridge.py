@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from dlcli.config import bridge
-from dlcli.config.schema import Invocation
+from dlcli.config.invocation import Invocation
 from dlcli.errors import ConfigError, DataError, Interrupted, StorageError
 
 SEEN: list = []

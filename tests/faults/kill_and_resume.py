@@ -33,7 +33,8 @@ import torch
 from dlcli.cli import main as dl
 from dlcli.commands.train import resume, train
 from dlcli.config.compose import compose
-from dlcli.config.schema import Invocation, TrainSettings, checked_settings
+from dlcli.config.invocation import Invocation
+from dlcli.config.schema import TrainSettings, checked_settings
 from dlcli.engine import fit as engine
 from dlcli.runs.find import RunInfo, list_runs
 from dlcli.runs.run import checkpoint_names
