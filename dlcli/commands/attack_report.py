@@ -61,6 +61,7 @@ def report(settings: AttackSettings, invocation: Invocation) -> Result | None:
         subject = load_subject(settings, talk)
         study, settings, reason = study_for(settings, invocation, subject.loaded.model.spec)
         subject = study.seen_by(subject)
+        rival = None if settings.against is None else _rival(settings, subject, settings.against, talk)
         talk.line(f"report · {study.norm} · epsilon {study.epsilon:.4g} ({reason})")
         if invocation.dry_run:
             links = study.effort.chain(len(subject.loaded.model.spec.classes))
@@ -72,7 +73,9 @@ def report(settings: AttackSettings, invocation: Invocation) -> Result | None:
         parent = subject.loaded.reference
         with recorded(settings, invocation, name="report", parent=parent, device=subject.device) as run:
             bench = Bench(run=run, study=study, settings=settings, invocation=invocation, talk=talk, flag=flag, started=started)
-            return _reported(bench, subject)
+            if rival is not None:
+                run.describe(against=rival.loaded.reference)
+            return _reported(bench, subject, rival)
 
 
 def resume(verb: str, reference: str | None, changes: Sequence[str], invocation: Invocation) -> Result | None:
@@ -96,22 +99,24 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
         subject = load_subject(replace(settings, run=str(info.information["parent"])), talk)
         study, settings, _ = study_for(settings, invocation, subject.loaded.model.spec)
         subject = study.seen_by(subject)
+        # What "latest" or a name meant when the report began.
+        against = info.information.get("against") or settings.against
+        rival = None if against is None else _rival(settings, subject, str(against), talk)
         run = Run.reopen(info.path)
         with failing(run):
             talk.line(f"resuming {info.id}")
             bench = Bench(run=run, study=study, settings=settings, invocation=invocation, talk=talk, flag=flag, started=started)
-            return _reported(bench, subject)
+            return _reported(bench, subject, rival)
 
 
-def _reported(bench: Bench, subject: Subject) -> Result:
+def _reported(bench: Bench, subject: Subject, rival: Subject | None) -> Result:
     try:
         found, attempt = _examined(bench, subject, "attacks")
         seed = bench.settings.seed
         checks = masking_checks(subject, found, bench.study.effort, probes=bench.study.probes, seed=seed, attempt=attempt)
         certified = _certified(bench, subject, found)
         other = None
-        if bench.settings.against is not None:
-            rival = _rival(bench, subject)
+        if rival is not None:
             bench.talk.line(f"against {rival.loaded.name}:")
             other = (rival, _examined(bench, rival, "against", rows=found.examined, curve=False)[0])
         metrics, files = conclude(
@@ -230,12 +235,9 @@ def _certified(bench: Bench, subject: Subject, found: Examined) -> Certified | N
         )
 
 
-def _rival(bench: Bench, subject: Subject) -> Subject:
-    """The other model on the same examples. Raises UsageError where it has others."""
-    # What "latest" or a name meant when the report began.
-    reference = str(bench.run.information.get("against") or bench.settings.against)
-    rival = load_subject(replace(bench.settings, run=reference), bench.talk)
-    bench.run.describe(against=rival.loaded.reference)
+def _rival(settings: AttackSettings, subject: Subject, reference: str, talk: Talk) -> Subject:
+    """The other model on the same examples. Raises UsageError where there is none, or it has others."""
+    rival = load_subject(replace(settings, run=reference), talk)
     own, other = subject.loaded.model.spec, rival.loaded.model.spec
     same = len(subject.split) == len(rival.split) and torch.equal(subject.split.targets.cpu(), rival.split.targets.cpu())
     if (own.name, own.shape, own.classes) != (other.name, other.shape, other.classes) or not same:

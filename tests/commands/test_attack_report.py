@@ -115,6 +115,14 @@ def test_models_of_other_data_are_not_compared(dl, runs):
     answer = dl(*SMALL, "--against", "digits")
     assert answer.code == 2
     assert "paired test needs the same examples" in answer.err
+    assert "noise" not in answer.err
+
+
+def test_another_model_that_is_not_there_is_refused_before_anything_runs(dl, tmp_path):
+    answer = dl(*SMALL, "--against", "nosuch")
+    assert answer.code == 2
+    assert "there is no run 'nosuch'" in answer.err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_dry_run_says_the_cost_and_writes_nothing(dl, tmp_path):
