@@ -104,6 +104,7 @@ def explain(words: list[str], values: dict[str, Any]) -> None:
 
     dl explain gradcam --limit 24
     dl explain saliency --run builtin:mnist   single pixels
+    dl explain gradients                      backpropagation, layer by layer
     """
     run_verb("explain", words, values)
 

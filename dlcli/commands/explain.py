@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from dlcli.commands.console import Talk
+from dlcli.commands.explain_study import run_study
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.subject import Subject, load_subject
@@ -33,6 +34,8 @@ SHOWN = 8
 
 def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
     """Explains a model's predictions; returns the result, or None for ``--dry-run``."""
+    if settings.study is not None:
+        return run_study(settings, invocation)
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:

@@ -212,9 +212,13 @@ class AttackSettings(UseSettings):
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainSettings(UseSettings):
-    """The root of ``dl explain``; ``images`` names a file or folder in place of the model's own data."""
+    """The root of ``dl explain``; ``images`` names a file or folder in place of the model's own data.
+
+    A ``study`` looks at the whole model, in place of single examples.
+    """
 
     explainer: Node
+    study: Node | None = None
     images: str | None = None
 
 
