@@ -20,6 +20,7 @@ from dlcli.commands.attack_tables import adversarial_rows, change_lines, changes
 from dlcli.commands.console import Talk, metrics_table
 from dlcli.commands.given_images import largest_batch
 from dlcli.commands.models import Loaded
+from dlcli.commands.next_steps import after_attack
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
@@ -30,14 +31,6 @@ from dlcli.contracts import Attack, Metric, Split
 from dlcli.errors import UsageError
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
-
-_NEXT = {
-    "image": (("dl explain gradcam", "where it looks"), ("dl attack fgsm attack.epsilon=0.1", "a smaller radius")),
-    "table": (
-        ("dl attack fab_t attack.norm=l2", "how little must change to flip a verdict"),
-        ("dl attack pgd --immutable NAME,NAME", "columns that nobody can change"),
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -130,7 +123,8 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
                 f"cost: {report.forwards} forward and {report.backwards} backward passes of one example · {result.seconds:.1f} s"
             )
             talk.line(f"attack run: {run.path}")
-            talk.next_commands(*_NEXT[loaded.model.spec.kind])
+            kind, epsilon = loaded.model.spec.kind, plan.chosen.threat.epsilon
+            talk.next_commands(*after_attack(settings, name=name, kind=kind, epsilon=epsilon))
             return result
 
 

@@ -79,7 +79,7 @@ def load_backbone(name: str, weights: str, talk: Talk, *, size: int | None = Non
 def refuse_other_size(name: str, own: int, asked: int | None) -> None:
     """Raises UsageError where a network that takes images of one size alone is asked for another one."""
     if asked not in {None, own}:
-        reason = f"{name} takes images of {own} x {own} px alone, for which its positions were learned"
+        reason = f"{name} takes images of {own} x {own} px alone, with one learned vector for each position"
         raise UsageError(f"{reason}; got size {asked}", hint=f"--size {own}, or a convolutional backbone")
 
 
@@ -117,9 +117,11 @@ def _with_set(name: str, weights: str) -> Pretrained:
         return describe(name, weights, typed=_TYPED)
     except UsageError as error:
         if is_there(weights):
-            raise UsageError(f"--weights {weights}: a file of weights ends in {', '.join(ENDINGS)}", hint=error.hint) from error
+            reason = f"--weights {weights}: a file of weights ends in {', '.join(ENDINGS)}"
+            raise UsageError(reason, hint=f"--weights FILE{ENDINGS[0]}, or another of these") from error
         expected = f"expected {DEFAULTS[0]}, {NONE}, the name of a set or a file ({', '.join(ENDINGS)})"
         near = nearest(weights, [NONE, *DEFAULTS], limit=1)
         if near and not weights.casefold().startswith(near[0]):  # IMAGENET1K_V9 was meant for one of the network's own sets
             raise UsageError(f"--weights {weights}: {expected}{suggestion(near)}", hint=f"--weights {near[0]}") from error
-        raise UsageError(f"--weights {weights}: {error.message}", hint=error.hint) from error
+        own = (error.hint or "").rpartition("@")[2] if "@" in (error.hint or "") else DEFAULTS[0]
+        raise UsageError(f"--weights {weights}: {error.message}", hint=f"--weights {own}") from error

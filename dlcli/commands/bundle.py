@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 from dlcli.commands.few_labels import few_labels
 from dlcli.config.build import build
-from dlcli.config.schema import FinetuneSettings, FitSettings
+from dlcli.config.schema import FinetuneSettings, FitSettings, TrainSettings
 from dlcli.contracts import DataBundle, DataSource, Split
+from dlcli.data import remarks
 from dlcli.data.digest import digest_of
+from dlcli.data.folder import ImageFolder
 from dlcli.data.memory import stratified_subset
 from dlcli.errors import UsageError
 
@@ -21,6 +24,8 @@ def load_bundle(settings: FitSettings) -> DataBundle:
     assert isinstance(source, DataSource)
     bundle = source.load()
     digest = digest_of(bundle)
+    if isinstance(settings, TrainSettings) and isinstance(source, ImageFolder):
+        bundle = replace(bundle, notes=(*bundle.notes, *remarks.of_few(len(bundle.train), Path(str(source.root)))))
     train, val, test = bundle.train, bundle.val, bundle.test
     count = settings.limit_train
     if count is not None:

@@ -11,6 +11,7 @@ import torch
 
 from dlcli.commands.console import Talk
 from dlcli.commands.explain_study import run_study
+from dlcli.commands.next_steps import same_subject
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.subject import Subject, load_subject
@@ -76,8 +77,8 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
             talk.line(f"{len(report.maps)} maps of the predicted class · {result.seconds:.1f} s")
             talk.line(f"explain run: {run.path}")
             talk.next_commands(
-                ("dl explain saliency", "single pixels instead of regions"),
-                ("dl attack fgsm", "how little must change to fool it"),
+                (f"dl explain saliency{same_subject(settings)}", "single pixels instead of regions"),
+                (f"dl attack fgsm{same_subject(settings)}", "how little must change to fool it"),
             )
             return result
 

@@ -168,7 +168,7 @@ def network_for(start: Start, spec: DataSpec, settings: FinetuneSettings, *, sid
         except ConfigError as error:
             if start.spec is not None:
                 raise
-            raise UsageError(f"{start.name}: {error.message}", hint="a larger size=…") from error
+            raise UsageError(f"{start.name}: {error.message}", hint=f"--size {_ENLARGED}") from error
     try:
         head = None if same else f"net.{head_name(model.net)}"
     except ValueError as error:

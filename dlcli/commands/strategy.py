@@ -136,10 +136,9 @@ def layout_of(model: Classifier, strategy: StrategySettings) -> Layout:
     stages = tuple(Stage(f"net.{stage.name}", tuple(f"net.{name}" for name in stage.parameters)) for stage in found)
     body = len(stages) - 1
     if strategy.last is not None and strategy.last > body:
-        names = ", ".join(f"'{stage.name}'" for stage in found[:-1])
-        raise UsageError(
-            f"strategy.last={strategy.last}: before its head the network has {body} stages: {names}", hint=f"last-{body}"
-        )
+        ends = f"'{found[0].name}' to '{found[-2].name}'"
+        reason = f"--strategy last-{strategy.last}: before its head the network has {body} stages, {ends}"
+        raise UsageError(reason, hint=f"--strategy last-{body}, or full")
     return Layout(stages, 0 if strategy.last is None else body - strategy.last, strategy)
 
 

@@ -41,6 +41,8 @@ def _parts(text: str) -> list[str]:
 
 def _strategies(text: str, words: list[str]) -> list[str]:
     counts = [found[1] for word in words if (found := _LAST.fullmatch(word))]
+    if "0" in counts:
+        raise UsageError(f"{text}: no stage before the head is the head alone", hint="--strategy linear-probe, or last-1")
     if counts and len(counts) < len(words):
         raise UsageError(f"{text}: one sweep takes last-N alone, or other strategies", hint="one command for each")
     if counts:

@@ -115,7 +115,6 @@ class ImageFolder(DataSource):
                 if fits
                 else remarks.of_streaming(len(found.files), bytes_needed, limit=self.memory_limit, workers=self.workers)
             ),
-            *remarks.of_few(len(content.splits["train"]), root),
         ]
         splits = content.splits
         return DataBundle(

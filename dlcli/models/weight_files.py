@@ -18,6 +18,7 @@ from dlcli.errors import DataError
 
 _INSIDE = ("state_dict", "model", "state_dict_ema")  # where training scripts keep the weights in a larger file
 _ALONE = "the weights alone, where it was made: torch.save(model.state_dict(), FILE)"
+_ARCHIVE = b"PK\x03\x04"  # how files of torch.save begin
 _FOREIGN = re.compile(r"GLOBAL (\S{1,80})")
 
 
@@ -31,13 +32,13 @@ def tensors_of(data: bytes, *, source: str) -> dict[str, Tensor]:
         try:
             return dict(safetensors.torch.load(data))
         except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            raise DataError(f"{source} is not a safetensors file: {error}") from error
+            raise DataError(f"{source} is not a safetensors file, or cut off", hint="copy it again") from error
     _refuse_compressed(data, source)
     try:
         with warnings.catch_warnings(action="ignore"):  # of formats that are refused below, or old
             content: Any = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle may raise anything
-        raise _unreadable(error, source) from error
+        raise _unreadable(error, source, data) from error
     found = _weights_in(content, source)
     wrong = next((name for name, value in found.items() if value.layout != torch.strided or value.is_meta), None)
     if wrong is not None:
@@ -62,7 +63,7 @@ def _refuse_compressed(data: bytes, source: str) -> None:
         raise DataError(f"{source} unpacks to {total:,} bytes, more than its own {len(data):,}; expected what torch.save writes")
 
 
-def _unreadable(error: Exception, source: str) -> DataError:
+def _unreadable(error: Exception, source: str, data: bytes) -> DataError:
     """Why a file was refused, in one line; PyTorch's own text would advise to run it."""
     text = str(error)
     foreign = _FOREIGN.search(text)
@@ -70,8 +71,9 @@ def _unreadable(error: Exception, source: str) -> DataError:
         return DataError(f"{source} holds {foreign[1]}, which is more than weights; nothing of it was run", hint=_ALONE)
     if "TorchScript" in text:
         return DataError(f"{source} is a TorchScript program, not weights; nothing of it was run", hint=_ALONE)
-    reason = text.rpartition("WeightsUnpickler error: ")[2].strip().splitlines() or [type(error).__name__]
-    return DataError(f"{source} is damaged, or holds more than weights; nothing of it was run: {reason[0][:120]}")
+    if data.startswith(_ARCHIVE) and not zipfile.is_zipfile(io.BytesIO(data)):
+        return DataError(f"{source} is cut off: the table at its end is missing; nothing of it was run", hint="copy it again")
+    return DataError(f"{source} is damaged, or holds more than weights; nothing of it was run", hint=_ALONE)
 
 
 def _weights_in(content: Any, source: str) -> dict[str, Tensor]:

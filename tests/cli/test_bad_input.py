@@ -21,7 +21,7 @@ MISTAKES = [
         ["there is no experiment 'mnits'", "expected one of", "did you mean 'mnist', 'kmnist' or", "dl train mnist"],
     ),
     ("attack fgms", 2, ["there is no attack 'fgms'", "did you mean 'fgsm'?", "dl attack fgsm"]),
-    ("explain gradcan", 2, ["there is no explainer 'gradcan'", "did you mean 'gradcam'?"]),
+    ("explain gradcan", 2, ["there is no explainer 'gradcan'", "did you mean 'gradcam'"]),
     ("evaluate fgsm", 2, ["takes no bare word 'fgsm'", "KEY=VALUE", "dl evaluate --help"]),
     ("train optimizer=sgdd", 2, ["there is no optimizer 'sgdd'", "adamw", "did you mean 'sgd'?"]),
     ("train model=smal_cnn", 2, ["there is no model 'smal_cnn'", "mlp", "did you mean 'small_cnn'?"]),

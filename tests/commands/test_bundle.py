@@ -1,6 +1,9 @@
 """The data of a fit, cut as the settings say."""
 
+from pathlib import Path
+
 import pytest
+from PIL import Image
 
 from dlcli.commands.bundle import load_bundle
 from dlcli.config.compose import compose
@@ -47,3 +50,14 @@ def test_finetuning_cuts_labels_and_tests_too() -> None:
 def test_the_digest_is_that_of_the_whole_data() -> None:
     few, all_of_it = (load_bundle(settings(*own, verb="finetune")).digest for own in (["labels=100"], []))
     assert few == all_of_it
+
+
+def test_few_images_are_pointed_to_finetuning_only_where_they_are_trained_on_from_scratch(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        for number in range(4):
+            (tmp_path / name).mkdir(exist_ok=True)
+            Image.new("RGB", (16, 16), (60 * number, 0, 0 if name == "a" else 200)).save(tmp_path / name / f"{number}.png")
+    own = ("data=folder", f"data.root={tmp_path}", "data.size=16")
+    scratch, tuned = (load_bundle(settings(*own, verb=verb)).notes for verb in ("train", "finetune"))
+    assert any("few to learn from scratch" in note for note in scratch)
+    assert not any("few to learn" in note for note in tuned)

@@ -47,7 +47,7 @@ def test_a_side_that_is_asked_for_is_the_only_one() -> None:
 def test_a_vision_transformer_gets_its_own_side_and_no_other() -> None:
     start = untrained("vit_b_32")
     assert sides_for(start, spec(28)) == sides_for(start, spec(28), 224) == [224]
-    with pytest.raises(UsageError, match=r"takes images of 224 x 224 px alone, for which .* learned; got size 96") as caught:
+    with pytest.raises(UsageError, match=r"takes images of 224 x 224 px alone, with one learned .*; got size 96") as caught:
         sides_for(start, spec(28), 96)
     assert caught.value.hint.startswith("--size 224")
 

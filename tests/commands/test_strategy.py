@@ -168,7 +168,7 @@ def test_no_head_is_trained_first_where_none_is_asked_for() -> None:
 
 
 def test_more_stages_than_there_are_is_refused_with_their_names() -> None:
-    with pytest.raises(UsageError, match=r"strategy\.last=9: before its head the network has \d stages: "):
+    with pytest.raises(UsageError, match=r"--strategy last-9: before its head the network has \d stages, "):
         job(settings("strategy=last_stages", "strategy.last=9"))
 
 

@@ -51,3 +51,9 @@ def test_a_misspelt_network_is_answered_with_the_near_ones():
     overrides = spelled_out(["model=torchvision/densnet121"])
     (mistake,) = check("train", compose("train", overrides), overrides=overrides)[1]
     assert mistake.startswith("model.name must be a classifier of torchvision, got 'densnet121'; did you mean 'densenet121'")
+
+
+def test_no_last_stage_at_all_is_the_probe_and_says_so():
+    with pytest.raises(UsageError, match="no stage before the head is the head alone") as refused:
+        spelled_out(["strategy=last-0"])
+    assert refused.value.hint == "--strategy linear-probe, or last-1"

@@ -1,0 +1,44 @@
+"""What to try next on the same model and images, as commands that can be typed as they stand."""
+
+from __future__ import annotations
+
+import shlex
+
+from dlcli.config.schema import AttackSettings, ExplainSettings
+
+Steps = tuple[tuple[str, str], ...]
+
+
+def same_subject(settings: AttackSettings | ExplainSettings) -> str:
+    """Returns the flags, each after a space, that name what the user named: ``--run`` and ``--images``."""
+    named = {"--run": settings.run, "--images": settings.images}
+    return "".join(f" {flag} {shlex.quote(value)}" for flag, value in named.items() if value is not None)
+
+
+def after_attack(settings: AttackSettings, *, name: str, kind: str, epsilon: float | None) -> Steps:
+    """Returns what to try after an attack.
+
+    Args:
+        name: the attack's, as it is typed.
+        kind: of data, "image" or "table".
+        epsilon: the attack's radius; None where it has none.
+    """
+    same = same_subject(settings)
+    if kind == "table":
+        return (
+            (f"dl attack fab_t attack.norm=l2{same}", "how little must change to flip a verdict"),
+            (f"dl attack {name} --immutable NAME,NAME{same}", "columns that nobody can change"),
+        )
+    steps: Steps = ((f"dl explain gradcam{same}", "where it looks"),)
+    if epsilon:
+        steps += ((f"dl attack {name} attack.epsilon={half(epsilon)}{same}", "half the radius"),)
+    if settings.images is None:
+        steps += ((f"dl attack report{same}", "all attacks, the worst case of each example, a verdict"),)
+    return steps
+
+
+def half(epsilon: float) -> str:
+    """Returns half of a radius as people write it: of 8/255 it is ``4/255``, of 0.3 it is ``0.15``."""
+    levels = epsilon * 255
+    even = abs(levels - round(levels)) < 1e-3 and round(levels) % 2 == 0
+    return f"{round(levels) // 2}/255" if even else f"{epsilon / 2:.3g}"

@@ -1,0 +1,42 @@
+"""What to try next."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlcli.commands.next_steps import after_attack, half, same_subject
+from dlcli.config.compose import compose
+from dlcli.config.schema import AttackSettings, checked_settings
+
+
+def settings(*overrides: str) -> AttackSettings:
+    found = checked_settings("attack", compose("attack", list(overrides)))
+    assert isinstance(found, AttackSettings)
+    return found
+
+
+@pytest.mark.parametrize(("epsilon", "written"), [(8 / 255, "4/255"), (0.3, "0.15"), (1 / 255, "0.00196"), (0.5, "0.25")])
+def test_half_a_radius_is_written_as_people_do(epsilon: float, written: str) -> None:
+    assert half(epsilon) == written
+
+
+def test_what_the_user_named_is_named_again_and_quoted() -> None:
+    assert same_subject(settings()) == ""
+    named = settings("run=pretrained:efficientnet_lite0", "images='my photos'")
+    assert same_subject(named) == " --run pretrained:efficientnet_lite0 --images 'my photos'"
+
+
+def test_a_smaller_radius_is_half_of_the_one_that_was_used() -> None:
+    commands = dict(after_attack(settings("run=cats"), name="pgd", kind="image", epsilon=4 / 255))
+    assert commands["dl attack pgd attack.epsilon=2/255 --run cats"] == "half the radius"
+    assert "dl attack report --run cats" in commands
+
+
+def test_without_labels_no_report_and_without_a_radius_no_smaller_one_is_advised() -> None:
+    (only,) = after_attack(settings("images=photos"), name="ddn", kind="image", epsilon=None)
+    assert only[0] == "dl explain gradcam --images photos"
+
+
+def test_of_tables_columns_are_the_next_question() -> None:
+    commands = [command for command, _ in after_attack(settings(), name="pgd", kind="table", epsilon=0.1)]
+    assert commands == ["dl attack fab_t attack.norm=l2", "dl attack pgd --immutable NAME,NAME"]
