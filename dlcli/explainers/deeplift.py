@@ -64,7 +64,7 @@ class DeepLIFT:
             if missed > self.tolerance * whole + 1e-4 * len(rows):
                 raise UsageError(
                     f"deeplift's sums miss {float(missed / whole):.0%} of the differences of the logits: its rule does not "
-                    "follow all of this model's layers (max pooling, for one)",
+                    "follow all of this model's layers (GELU or max pooling, say)",
                     hint=_HINT,
                 )
             return evidence.maps(shares)
