@@ -22,21 +22,19 @@ class GradientSHAP:
     the features of a column. Examples are explained one by one with seeds of their own, so batches make no difference.
 
     Args:
-        samples: gradients for each example, at least 1.
+        samples: gradients for each example, all in one batch; at least 1.
         noise: σ of the noise, at least 0: in pixel values, or in units of the points of a table (standard deviations where its
             categories become vectors).
         baseline: "mean" or "zero"; see :func:`~dlcli.explainers.evidence.absent`.
-        at_once: gradients in one batch; at least 1.
     """
 
     samples: int = 100
     noise: float = 0.1
     baseline: Baseline = "mean"
-    at_once: int = 128
     kind: ClassVar[str] = "explainer"
 
     def __post_init__(self) -> None:
-        check_positive(samples=self.samples, at_once=self.at_once)
+        check_positive(samples=self.samples)
         check_baseline(self.baseline)
         if not self.noise >= 0:
             raise ValueError(f"noise must be at least 0, got {self.noise}")

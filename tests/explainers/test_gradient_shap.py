@@ -22,7 +22,7 @@ def test_a_tables_maps_sum_to_the_difference_on_average(people: Any) -> None:
     model, rows, targets = people
     with torch.no_grad():
         difference = (model(rows) - model(torch.full_like(rows, torch.nan)))[:, 0] * torch.tensor([1.0, -1.0])
-    found = GradientSHAP(samples=3000, noise=0.0, at_once=3000)(model, rows, targets)
+    found = GradientSHAP(samples=3000, noise=0.0)(model, rows, targets)
     assert found.shape == rows.shape
     assert torch.allclose(found.sum(dim=1), difference, atol=0.03)
 
@@ -35,7 +35,7 @@ def test_keys_decide_what_is_drawn() -> None:
     assert not torch.equal(maps[0], maps[2])
 
 
-@pytest.mark.parametrize(("field", "value"), [("samples", 0), ("noise", -1.0), ("baseline", "blur"), ("at_once", 0)])
+@pytest.mark.parametrize(("field", "value"), [("samples", 0), ("noise", -1.0), ("baseline", "blur")])
 def test_a_wrong_setting_is_refused(field: str, value: object) -> None:
     with pytest.raises(ValueError, match=field):
         GradientSHAP(**{field: value})
