@@ -37,9 +37,10 @@ class AttentionRollout:
         words = layers[0].shape[1]
         one = torch.eye(words, device=layers[0].device)
         product = one.expand(len(inputs), -1, -1)
-        for weights in layers:
-            mixed = (weights + one) / 2
-            product = mixed / mixed.sum(dim=2, keepdim=True) @ product
+        with torch.autocast(one.device.type, enabled=False):
+            for weights in layers:
+                mixed = (weights + one) / 2
+                product = mixed / mixed.sum(dim=2, keepdim=True) @ product
         prefix = words - grid[0] * grid[1]
         reached = product[:, 0] if prefix else product.mean(dim=1)
         return enlarged(reached[:, prefix:].reshape(len(inputs), *grid), model, inputs)

@@ -62,7 +62,7 @@ class ScoreCAM:
     def _one(self, model: nn.Module, maps: Tensor, image: Tensor, target: Tensor) -> Tensor:
         """The map (h, w) of one image (C, H, W)."""
         low, high = maps.amin(dim=(1, 2)), maps.amax(dim=(1, 2))
-        order = (maps.mean(dim=(1, 2)) if self.channels else low).argsort(descending=True, stable=True)
+        order = maps.mean(dim=(1, 2)).argsort(descending=True, stable=True)
         kept = [channel for channel in order[: self.channels].tolist() if high[channel] > low[channel]]
         if not kept:
             return torch.zeros_like(maps[0])

@@ -24,10 +24,28 @@ def labels(count: int, classes: int) -> Tensor:
     return torch.arange(count) % max(classes, 2)
 
 
+class Attending(nn.Module):
+    """Attention over all positions, with dropout and a shortcut, as maps again."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm, self.attention = nn.LayerNorm(width), nn.MultiheadAttention(width, 2, batch_first=True, dropout=0.1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        words = maps.flatten(2).transpose(1, 2)
+        seen = self.norm(words)
+        words = words + self.attention(seen, seen, seen, need_weights=False)[0]
+        return words.transpose(1, 2).reshape(maps.shape)
+
+
 def fitting(model: nn.Module, explainer: Explainer) -> nn.Module:
-    """The conv net, with mean pooling for an explainer that says that it cannot follow max pooling."""
+    """The conv net; with mean pooling for an explainer that cannot follow max pooling, with attention for one that needs it."""
     if not getattr(explainer, "max_pooling", True):
         model[6] = nn.AvgPool2d(2)
+    if type(explainer).__name__ == "AttentionRollout":
+        torch.manual_seed(0)
+        model[2] = Attending(4)
+        model[3] = nn.Conv2d(4, 6, 1)
     return model
 
 
@@ -71,7 +89,7 @@ def test_the_map_depends_on_the_class(path: Path, build: Any, make_conv_net: Any
     inputs, explainer = make_images(4, SHAPE), build(path)
     model = fitting(make_conv_net(3, SHAPE), explainer)
     first, second = (explainer(model, inputs, torch.full((4,), target)) for target in (0, 1))
-    assert not torch.allclose(first, second)
+    assert torch.allclose(first, second) != getattr(explainer, "class_dependent", True)
 
 
 @every_explainer
@@ -122,11 +140,22 @@ def test_a_frozen_model_and_a_caller_without_gradients_make_no_difference(
 
 
 @every_explainer
+def test_a_model_in_half_precision_gives_float32_maps(path: Path, build: Any, make_conv_net: Any, make_images: Any) -> None:
+    explainer = build(path)
+    model = fitting(make_conv_net(3, SHAPE), explainer)
+    with torch.autocast("cpu", torch.bfloat16):
+        maps = explainer(model, make_images(4, SHAPE), labels(4, 3))
+    assert maps.dtype == torch.float32
+    assert maps.isfinite().all()
+
+
+@every_explainer
 def test_a_constant_model_gives_finite_maps(path: Path, build: Any, make_conv_net: Any, make_images: Any) -> None:
-    model = make_conv_net(3, SHAPE)
+    explainer = build(path)
+    model = fitting(make_conv_net(3, SHAPE), explainer)
     for parameter in model.parameters():
         nn.init.zeros_(parameter)
-    assert build(path)(model, make_images(4, SHAPE), labels(4, 3)).isfinite().all()
+    assert explainer(model, make_images(4, SHAPE), labels(4, 3)).isfinite().all()
 
 
 @every_explainer

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torchvision import models
 
 from dlcli.errors import UsageError
-from dlcli.explainers.layers import layer_named, layer_names, spatial_layer, unwrapped
+from dlcli.explainers.layers import layer_named, layer_names, layer_table, spatial_layer, unwrapped
 
 IMAGES = torch.rand(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 HEAD = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 2))
@@ -133,3 +134,45 @@ def test_a_model_with_a_compiled_part_that_has_already_run_is_searched_all_the_s
         model(IMAGES[:1])
     assert spatial_layer(model, IMAGES)[0] == "net.1"
     assert "net.1" in layer_names(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "expected"),
+    [
+        ("resnet18", 64, "layer4.1"),
+        ("regnet_y_400mf", 64, "trunk_output.block4.block4-5"),
+        ("vgg11", 64, "features.19"),
+        ("vgg11_bn", 64, "features.27"),
+        ("alexnet", 96, "features.11"),
+        ("densenet121", 64, "features.norm5"),
+        ("mobilenet_v2", 64, "features.18.2"),
+        ("mobilenet_v3_small", 64, "features.12.2"),
+        ("efficientnet_b0", 64, "features.8.2"),
+        ("convnext_tiny", 64, "features.7.2"),
+        ("mnasnet0_5", 64, "layers.16"),
+        ("inception_v3", 128, "Mixed_7c"),
+        ("googlenet", 96, "inception5b"),
+        ("shufflenet_v2_x0_5", 64, "conv5.2"),
+        ("squeezenet1_1", 64, "classifier.2"),
+        ("maxvit_t", 224, "blocks.3"),
+        ("swin_t", 64, "features.7.1.norm2"),
+        ("vit_b_32", 224, "encoder.layers.encoder_layer_11.ln_1"),
+    ],
+)
+def test_every_family_of_torchvision_has_its_layer(name: str, side: int, expected: str) -> None:
+    own: dict[str, Any] = {"init_weights": False} if name in {"inception_v3", "googlenet"} else {}
+    model = getattr(models, name)(weights=None, **own).eval()
+    assert spatial_layer(model, torch.rand(1, 3, side, side))[0] == expected
+
+
+def test_the_table_of_layers_says_what_can_be_explained() -> None:
+    rows = {row.name: row for row in layer_table(stage(nn.ReLU(), nn.MaxPool2d(2)), IMAGES)}
+    assert (rows["0"].kind, rows["0"].shape, rows["0"].usable) == ("Conv2d", (3, 8, 8), True)
+    assert (rows["2"].shape, rows["2"].usable) == ((3, 4, 4), True)
+    assert (rows["5"].kind, rows["5"].shape, rows["5"].usable) == ("Linear", (2,), False)
+
+
+def test_a_layer_that_runs_twice_is_listed_as_not_usable() -> None:
+    shared = nn.ReLU()
+    model = nn.Sequential(nn.Conv2d(1, 3, 3), shared, nn.Conv2d(3, 3, 3), shared, *HEAD)
+    assert not next(row for row in layer_table(model, IMAGES) if row.kind == "ReLU").usable
