@@ -22,9 +22,9 @@ def test_the_features_of_digits_lie_apart(dl, runs, model):
     assert accuracy["value"] > 0.7
     assert 0.7 < metrics["explain/trustworthiness/tsne"]["value"] <= 1
     (run,) = (path.parent for path in runs.glob("explain/embedding/*/result.json"))
-    arrays = np.load(run / result["files"]["arrays"], allow_pickle=False)
-    assert arrays["pca"].shape == arrays["tsne"].shape == (150, 2)
-    assert len(set(arrays["index"].tolist())) == 150
+    with np.load(run / result["files"]["arrays"], allow_pickle=False) as arrays:
+        assert arrays["pca"].shape == arrays["tsne"].shape == (150, 2)
+        assert len(set(arrays["index"].tolist())) == 150
 
 
 def test_a_table_is_embedded(dl, attrition):
