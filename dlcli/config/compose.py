@@ -12,6 +12,7 @@ from typing import Any
 import hydra
 import yaml
 from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
@@ -29,8 +30,8 @@ _SPECIAL = {"true", "false", "null", "nan", "inf"}
 
 
 def compose(verb: str, overrides: Sequence[str], *, config_dir: str | None = None) -> dict[str, Any]:
-    """Returns a root composed with overrides, as plain data. Raises one of ``COMPOSITION_ERRORS``."""
-    with search_path(config_dir), hydra.initialize_config_dir(str(config_root()), version_base="1.3"):
+    """Returns a root composed with overrides, as plain data, also inside a command. Raises one of ``COMPOSITION_ERRORS``."""
+    with search_path(config_dir), _beside_a_command(), hydra.initialize_config_dir(str(config_root()), version_base="1.3"):
         return plain(hydra.compose(verb, overrides=list(overrides)))
 
 
@@ -58,6 +59,17 @@ def search_path(config_dir: str | None) -> Iterator[None]:
         if config_dir is not None:
             stack.enter_context(_registered(config_folders(config_dir)[0]))
         yield
+
+
+@contextlib.contextmanager
+def _beside_a_command() -> Iterator[None]:
+    """Puts away the Hydra that runs a command for a while: there can be one at a time."""
+    outer = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = outer
 
 
 @contextlib.contextmanager

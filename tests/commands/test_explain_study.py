@@ -17,8 +17,8 @@ def test_a_study_leaves_a_run_with_figures_arrays_and_pictures(dl, runs, model):
     assert 0 <= result["metrics"]["explain/gradient_error"]["value"] < 1e-3
     assert result["metrics"]["explain/chain_rule_error"]["value"] < 1e-8
     assert (run / result["files"]["flow"]).read_bytes().startswith(b"\x89PNG")
-    arrays = np.load(run / result["files"]["arrays"], allow_pickle=False)
-    assert len(arrays["trained/layers"]) == len(arrays["trained/signal"]) > 1
+    with np.load(run / result["files"]["arrays"], allow_pickle=False) as arrays:
+        assert len(arrays["trained/layers"]) == len(arrays["trained/signal"]) > 1
     assert f"picture: {run}/plots/flow.png" in answer.err
 
 

@@ -69,3 +69,16 @@ def test_a_folder_that_is_not_there_is_an_error(own):
         pass
     with pytest.raises(UserWarning, match="not available"):
         compose("train", ["hydra.searchpath=[file:///no/where]"])
+
+
+def test_a_root_is_composed_inside_a_command_and_the_commands_own_hydra_stays():
+    import hydra
+    from hydra.core.global_hydra import GlobalHydra
+
+    from dlcli.config.catalog import config_root
+
+    with hydra.initialize_config_dir(str(config_root()), version_base="1.3"):
+        outer = GlobalHydra.instance().hydra
+        assert compose("train", ["experiment=mnist_best"])["trainer"]["epochs"] == 8
+        assert GlobalHydra.instance().hydra is outer
+    assert not GlobalHydra.instance().is_initialized()
