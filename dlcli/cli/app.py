@@ -103,6 +103,7 @@ def explain(words: list[str], values: dict[str, Any]) -> None:
     """See where a model looks.
 
     dl explain gradcam --limit 24
+    dl explain gradcam --select worst --class label
     dl explain saliency --run builtin:mnist   single pixels
     dl explain gradients                      backpropagation, layer by layer
     """

@@ -139,7 +139,15 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "save_examples": _switch("--save-examples", says="Keep all adversarial examples, not only 1,000.", key="save_examples"),
         **_EVERYWHERE,
     },
-    "explain": {**_USE, "images": _IMAGES, **_EVERYWHERE},
+    "explain": {
+        **_USE,
+        "images": _IMAGES,
+        "explained": Flag(str, ("--class",), "The class explained: predicted, label, runner-up, NAME.", "explained", "CLASS"),
+        "select": Flag(str, ("--select",), "worst, uncertain, per-class, random, flipped-by:RUN.", "select", "WHICH"),
+        "layer": Flag(str, ("--layer",), "Layer that a CAM looks at.", "explainer.layer", "NAME"),
+        "list_layers": _switch("--list-layers", says="Show what --layer may name.", key="list_layers"),
+        **_EVERYWHERE,
+    },
 }
 
 

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
+from rich.table import Table
+from torch import Tensor
 
 from dlcli.commands.console import Talk
+from dlcli.commands.explain_class import ExplainedClass, read_class
+from dlcli.commands.explain_files import EMPTY, captions, draw, joined, maps_json, maps_npz
+from dlcli.commands.explain_gaps import Gaps, watched
+from dlcli.commands.explain_select import check_selection, selected_rows
 from dlcli.commands.explain_study import run_study
-from dlcli.commands.next_steps import same_subject
+from dlcli.commands.next_steps import after_explain
 from dlcli.commands.session import finished, recorded
-from dlcli.commands.signals import catching_signals
+from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.build import build
 from dlcli.config.invocation import Invocation
@@ -23,115 +29,141 @@ from dlcli.contracts import Explainer, Metric
 from dlcli.engine.attribute import ExplainReport, attribute
 from dlcli.engine.device import memory_errors
 from dlcli.errors import UsageError
+from dlcli.explainers.layers import LayerRow, layer_table
 from dlcli.metrics.intervals import wilson
-from dlcli.report import terminal
-from dlcli.report.images import overlay, to_uint8
-from dlcli.report.sheet import image_rows
 from dlcli.runs.record import Result
-from dlcli.runs.run import Run
 
-SHOWN = 8
+_COARSE = 3  # cells a side: a map of so few says little of where
 
 
 def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
-    """Explains a model's predictions; returns the result, or None for ``--dry-run``."""
+    """Explains a model's predictions; returns the result, or None for ``--dry-run`` and ``--list-layers``."""
     if settings.study is not None:
         return run_study(settings, invocation)
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
-        subject = load_subject(settings, talk, images=settings.images)
+        # All of the split is loaded where some of it are chosen.
+        wide = settings if settings.select is None else replace(settings, limit=None)
+        subject = load_subject(wide, talk, images=settings.images)
+        check_selection(settings.select, labelled=subject.labelled)
+        wanted = read_class(settings.explained, subject.loaded.model.spec.classes, labelled=subject.labelled)
+        if settings.list_layers:
+            talk.show(_listed(layer_table(subject.loaded.model, _one(subject))))
+            return None
         explainer = build("explainer", settings.explainer)
         assert isinstance(explainer, Explainer)
-        layer = _layer(explainer, subject)
-        if layer:
-            talk.line(f"layer: {layer}")
+        layer = _layer(explainer, subject, talk)
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
-            talk.line(f"{len(subject.split)} maps would be made; nothing was written")
+            count = len(subject.split) if settings.limit is None else min(settings.limit, len(subject.split))
+            talk.line(f"{count} maps would be made; nothing was written")
             return None
+        rows = _rows(settings, subject, flag)
+        subject = replace(subject, split=subject.split.select(rows))
         name = invocation.choices.get("explainer", "explainer")
         with recorded(settings, invocation, name=name, parent=subject.loaded.reference, device=subject.device) as run:
-            what, advice = (
-                f"explaining {settings.batch_size} examples at once",
-                f"--batch-size {max(1, settings.batch_size // 4)}",
-            )
-            with memory_errors(what, advice):
-                parts = list(
-                    attribute(
-                        subject.loaded.model,
-                        explainer,
-                        subject.split,
-                        batch_size=settings.batch_size,
-                        seed=settings.seed,
-                        check=flag.check,
-                    )
-                )
-            report = _joined(parts)
-            files = {"maps": run.write("maps.npz", _npz(report))} | _pictures(run, report, subject, name, talk)
-            metrics = _metrics(report, labelled=subject.labelled)
+            gaps = Gaps()
+            report = joined(_parts(settings, subject, watched(explainer, gaps), wanted, flag))
+            classes = subject.loaded.model.spec.classes
+            said = captions(report, classes, labelled=subject.labelled)
+            about = {"explainer": name, "layer": layer, "class": wanted.words, "select": settings.select}
+            files = {
+                "maps": run.write("maps.npz", maps_npz(report)),
+                "items": run.write("maps.json", maps_json(report, classes, about=about, more=gaps.items)),
+                **draw(run, report, subject.loaded.model.spec, said, name=name, talk=talk),
+            }
+            metrics = _metrics(report, labelled=subject.labelled) | gaps.metrics
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
-            empty = int((report.maps.flatten(1).abs().amax(dim=1) == 0).sum())
-            if empty:
-                talk.warn(f"{empty} of {len(report.maps)} maps are all zero: no positive evidence at this layer")
-            talk.line(f"{len(report.maps)} maps of the predicted class · {result.seconds:.1f} s")
+            for line in _remarks(explainer, report, gaps):
+                talk.warn(line)
+            talk.line(f"{len(report.maps)} maps of {_explained(explainer, wanted)} · {result.seconds:.1f} s")
             talk.line(f"explain run: {run.path}")
-            talk.next_commands(
-                (f"dl explain saliency{same_subject(settings)}", "single pixels instead of regions"),
-                (f"dl attack fgsm{same_subject(settings)}", "how little must change to fool it"),
-            )
+            talk.next_commands(*after_explain(settings, name=name, kind=subject.loaded.model.spec.kind))
             return result
 
 
-def _layer(explainer: Explainer, subject: Subject) -> str | None:
+def _rows(settings: ExplainSettings, subject: Subject, flag: StopFlag) -> Tensor:
+    count = len(subject.split)
+    limit = count if settings.limit is None else min(settings.limit, count)
+    return selected_rows(
+        settings.select,
+        subject,
+        limit=limit,
+        batch_size=settings.batch_size,
+        seed=settings.seed,
+        split=settings.split,
+        check=flag.check,
+    )
+
+
+def _parts(
+    settings: ExplainSettings, subject: Subject, explainer: Explainer, wanted: ExplainedClass, flag: StopFlag
+) -> list[ExplainReport]:
+    what, advice = f"explaining {settings.batch_size} examples at once", f"--batch-size {max(1, settings.batch_size // 4)}"
+    with memory_errors(what, advice):
+        return list(
+            attribute(
+                subject.loaded.model,
+                explainer,
+                subject.split,
+                batch_size=settings.batch_size,
+                seed=settings.seed,
+                explained=wanted,
+                check=flag.check,
+            )
+        )
+
+
+def _one(subject: Subject) -> Tensor:
+    return next(iter(subject.split.batches(torch.arange(1), 1))).inputs
+
+
+def _layer(explainer: Explainer, subject: Subject, talk: Talk) -> str | None:
     """The layer that the explainer will look at, where it has one. A wrong name or a model without one is the user's to mend."""
     chooser: Any = getattr(explainer, "layer_for", None)
     if chooser is None:
         return None
-    batch = next(iter(subject.split.batches(torch.arange(1), 1)))
+    inputs = _one(subject)
     try:
-        return str(chooser(subject.loaded.model, batch.inputs))
+        name = str(chooser(subject.loaded.model, inputs))
+        row = next((row for row in layer_table(subject.loaded.model, inputs) if row.name == name), None)
+        if row is not None and not row.usable:
+            raise ValueError(f"layer must have a spatial map and run once, '{name}' of shape {_shape(row)} has none")
     except ValueError as error:
-        raise UsageError(f"explainer.layer: {error}", hint="explainer.layer=auto") from error
+        raise UsageError(f"explainer.layer: {error}", hint="--list-layers shows them all; --layer auto") from error
+    cells = None if row is None else row.cells
+    talk.line(f"layer: {name}" + ("" if cells is None else f", maps of {cells[0]} x {cells[1]} cells"))
+    if cells is not None and min(cells) <= _COARSE:
+        talk.warn(f"{cells[0]} x {cells[1]} cells say little of where: larger images, or --layer with an earlier one")
+    return name
+
+
+def _listed(rows: Sequence[LayerRow]) -> Table:
+    table = Table("layer", "kind", "answers", "maps of", box=None, pad_edge=False)
+    for row in rows:
+        cells = f"{row.cells[0]} x {row.cells[1]}" if row.usable and row.cells else "–"
+        table.add_row(row.name, row.kind, _shape(row), cells)
+    return table
+
+
+def _shape(row: LayerRow) -> str:
+    return " x ".join(map(str, row.shape)) or "–"
+
+
+def _explained(explainer: Explainer, wanted: ExplainedClass) -> str:
+    return wanted.words if getattr(explainer, "class_dependent", True) else "what the model looks at, whatever the class"
+
+
+def _remarks(explainer: Explainer, report: ExplainReport, gaps: Gaps) -> list[str]:
+    """What whoever looks at the maps must know."""
+    empty = int(report.empty.sum())
+    found = [f"{empty} of {len(report.maps)} maps are all zero: {EMPTY}"] if empty else []
+    note = getattr(explainer, "note", None)
+    return [*found, *([str(note)] if note else []), *gaps.remarks]
 
 
 def _metrics(report: ExplainReport, *, labelled: bool) -> dict[str, Metric]:
-    empty = int((report.maps.flatten(1).abs().amax(dim=1) == 0).sum())
     right = int((report.predicted == report.targets).sum())
     known = {"explain/accuracy": wilson(right, len(report.targets))} if labelled else {}
-    return {**known, "explain/empty_maps": wilson(empty, len(report.targets))}
-
-
-def _joined(parts: list[ExplainReport]) -> ExplainReport:
-    names = ("inputs", "maps", "targets", "predicted", "confidence", "index")
-    return ExplainReport(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
-
-
-def _npz(report: ExplainReport) -> bytes:
-    """Raw maps with what they belong to, as a NumPy archive without pickles."""
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        maps=report.maps.numpy(),
-        index=report.index.numpy(),
-        predicted=report.predicted.numpy(),
-        targets=report.targets.numpy(),
-        confidence=report.confidence.numpy(),
-    )
-    return buffer.getvalue()
-
-
-def _pictures(run: Run, report: ExplainReport, subject: Subject, name: str, talk: Talk) -> dict[str, str]:
-    spec = subject.loaded.model.spec
-    if spec.kind != "image":
-        return {}
-    few = slice(0, SHOWN)
-    images = to_uint8(report.inputs[few])
-    heat = overlay(images, report.maps[few], alpha=0.7)
-    captions = [
-        f"{spec.classes[int(predicted)]} {100 * float(confidence):.0f} %"
-        + ("" if predicted == target else f", is {spec.classes[int(target)]}")
-        for predicted, confidence, target in zip(report.predicted[few], report.confidence[few], report.targets[few], strict=True)
-    ]
-    talk.picture(terminal.gallery(heat, captions))
-    return {"overlays": run.write("plots/overlays.png", image_rows([images, heat], ["image", name], captions))}
+    return {**known, "explain/empty_maps": wilson(int(report.empty.sum()), len(report.targets))}

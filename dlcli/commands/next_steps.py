@@ -37,6 +37,16 @@ def after_attack(settings: AttackSettings, *, name: str, kind: str, epsilon: flo
     return steps
 
 
+def after_explain(settings: ExplainSettings, *, name: str, kind: str) -> Steps:
+    """Returns what to try after maps were made by the explainer of this ``name``."""
+    same = same_subject(settings)
+    other = ("occlusion", "asks for no gradient") if name == "integrated_gradients" else ("integrated_gradients", "adds up")
+    steps: Steps = ((f"dl explain {other[0]}{same}", f"another method, which {other[1]}"),)
+    if settings.images is None and settings.select is None and kind == "image":
+        steps += ((f"dl explain {name} --select worst{same}", "its worst mistakes"),)
+    return (*steps, (f"dl attack fgsm{same}", "how little must change to fool it"))
+
+
 def half(epsilon: float) -> str:
     """Returns half of a radius as people write it: of 8/255 it is ``4/255``, of 0.3 it is ``0.15``."""
     levels = epsilon * 255

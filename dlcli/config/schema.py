@@ -214,12 +214,16 @@ class AttackSettings(UseSettings):
 class ExplainSettings(UseSettings):
     """The root of ``dl explain``; ``images`` names a file or folder in place of the model's own data.
 
-    A ``study`` looks at the whole model, in place of single examples.
+    A ``study`` looks at the whole model, in place of single examples. ``explained`` is predicted, label, runner-up or a class;
+    ``select`` says which examples: worst, uncertain, per-class, random or flipped-by:RUN. ``list_layers`` shows layers alone.
     """
 
     explainer: Node
     study: Node | None = None
     images: str | None = None
+    explained: str = "predicted"
+    select: str | None = None
+    list_layers: bool = False
 
 
 ROOTS: Mapping[str, type[Settings]] = {

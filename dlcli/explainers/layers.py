@@ -28,12 +28,14 @@ class LayerRow:
         kind: name of its class.
         shape: of its answer to one example, without the batch; empty where the answer is no tensor, or it never ran.
         usable: it has a spatial map and runs once.
+        cells: of that map, h and w.
     """
 
     name: str
     kind: str
     shape: tuple[int, ...]
     usable: bool
+    cells: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ def layer_table(model: nn.Module, inputs: Tensor) -> list[LayerRow]:
     for name, module in layers.items():
         call = first.get(id(module))
         usable = call is not None and call.layout is not None and runs[module] == 1
-        rows.append(LayerRow(name, type(module).__name__, () if call is None else call.shape, usable))
+        cells = None if call is None or call.layout is None else call.layout.size
+        rows.append(LayerRow(name, type(module).__name__, () if call is None else call.shape, usable, cells))
     return rows
 
 

@@ -51,11 +51,20 @@ def captioned_rows(rows: Sequence[Tensor], row_titles: Sequence[str], captions: 
     Raises:
         ValueError: numbers of rows, titles, images and captions do not fit.
     """
-    from PIL import Image
-
     if not len(rows) == len(row_titles) == len(captions):
         raise ValueError(f"expected a title and captions for each of {len(rows)} rows")
-    sheets = [_sheet([images], [title], own) for images, title, own in zip(rows, row_titles, captions, strict=True)]
+    return _stacked([_sheet([images], [title], own) for images, title, own in zip(rows, row_titles, captions, strict=True)])
+
+
+def image_blocks(rows: Sequence[Tensor], row_titles: Sequence[str], captions: Sequence[str], *, columns: int) -> bytes:
+    """Returns what :func:`image_rows` returns, broken into blocks of so many ``columns``, one below the other."""
+    parts = [slice(start, start + columns) for start in range(0, len(captions), columns)]
+    return _stacked([_sheet([images[part] for images in rows], row_titles, captions[part]) for part in parts])
+
+
+def _stacked(sheets: Sequence[Image]) -> bytes:
+    from PIL import Image
+
     whole = Image.new("RGB", (max(sheet.width for sheet in sheets), sum(sheet.height for sheet in sheets)), "white")
     top = 0
     for sheet in sheets:

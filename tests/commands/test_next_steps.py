@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dlcli.commands.next_steps import after_attack, half, same_subject
+from dlcli.commands.next_steps import after_attack, after_explain, half, same_subject
 from dlcli.config.compose import compose
-from dlcli.config.schema import AttackSettings, checked_settings
+from dlcli.config.schema import AttackSettings, ExplainSettings, checked_settings
 
 
 def settings(*overrides: str) -> AttackSettings:
@@ -40,3 +40,14 @@ def test_without_labels_no_report_and_without_a_radius_no_smaller_one_is_advised
 def test_of_tables_columns_are_the_next_question() -> None:
     commands = [command for command, _ in after_attack(settings(), name="pgd", kind="table", epsilon=0.1)]
     assert commands == ["dl attack fab_t attack.norm=l2", "dl attack pgd --immutable NAME,NAME"]
+
+
+def test_after_an_explanation_comes_another_method_and_the_worst_mistakes_of_data_with_labels() -> None:
+    plain = checked_settings("explain", compose("explain", []))
+    own = checked_settings("explain", compose("explain", ["images=photos"]))
+    assert isinstance(plain, ExplainSettings)
+    assert isinstance(own, ExplainSettings)
+    commands = [command for command, _ in after_explain(plain, name="integrated_gradients", kind="image")]
+    assert commands == ["dl explain occlusion", "dl explain integrated_gradients --select worst", "dl attack fgsm"]
+    commands = [command for command, _ in after_explain(own, name="gradcam", kind="image")]
+    assert commands == ["dl explain integrated_gradients --images photos", "dl attack fgsm --images photos"]

@@ -47,6 +47,22 @@ def test_the_predicted_class_is_explained_with_its_probability() -> None:
         assert not report.maps.requires_grad
 
 
+def test_another_class_can_be_asked_for() -> None:
+    split = MemorySplit(torch.rand(6, 1, 3, 5), torch.arange(6) % 4)
+    (report,) = attribute(model(), Mapped(), split, batch_size=6, seed=0, explained=lambda chances, targets: (targets + 1) % 4)
+    assert torch.equal(report.explained, (split.targets + 1) % 4)
+    assert torch.equal(report.maps[:, 0, 0].floor().long(), report.explained)
+    chances = model()(report.inputs).softmax(dim=1)
+    torch.testing.assert_close(report.confidence, chances.gather(1, report.explained[:, None])[:, 0].detach())
+
+
+def test_a_map_of_zeros_is_known_as_empty() -> None:
+    (report,) = explained(Mapped(factor=0.0), size=6)
+    assert not report.empty.any()
+    zeros = ExplainReport(**{**vars(report), "maps": torch.zeros(6, 3, 5)})
+    assert zeros.empty.all()
+
+
 def test_maps_do_not_depend_on_the_batches() -> None:
     whole = torch.cat([report.maps for report in explained(Mapped(), size=6)])
     assert torch.equal(whole, torch.cat([report.maps for report in explained(Mapped(), size=1)]))
