@@ -79,12 +79,12 @@ class FeatureHierarchy:
         titles: list[str] = []
         captions: list[list[str]] = []
         arrays: dict[str, object] = {"index": batch.index.cpu()}
-        for depth in chosen:
+        for number, depth in enumerate(chosen, 1):
             found = responses(scene.model, split, depth, batch_size=scene.batch_size, check=scene.check)
             probes[depth.name] = linear_probe(found.features, targets, fitted=half)
             arrays[f"{depth.name}/strongest"] = found.strongest
             for title, row, own in self._rows(scene, depth, found, inputs):
-                titles.append(title)
+                titles.append(f"{number} · {title}")
                 images.append(row)
                 captions.append(own)
         pictures = {"probes": probes_plot(probes), "patches": captioned_rows(images, titles, captions)}
@@ -125,7 +125,7 @@ class FeatureHierarchy:
             if made is not None:
                 crops, labels = [made[place], *crops], ["maximised", *labels]
             shown = torch.stack([letterboxed(to_uint8(crop[None])[0], _SIDE) for crop in crops])
-            rows.append((f"{depth.name.removeprefix('net.')} · {channel}", shown, labels))
+            rows.append((f"unit {channel}", shown, labels))
         return rows
 
 

@@ -93,7 +93,6 @@ class LossLandscape:
             "explain/hessian_min": _bounded(low, few),
             "explain/hessian_max": _bounded(high, few),
             "explain/midpoint_excess": Metric(bent[0], n=sum(len(batch.targets) for batch in few)),
-            "explain/surface_seconds": Metric(seconds),
         }
         arrays = {"line/shares": shares, "line/losses": along.losses, "line/accuracies": along.accuracies}
         arrays |= {"surface/x": surface.x, "surface/y": surface.y, "surface/losses": surface.losses}
@@ -125,7 +124,7 @@ class LossLandscape:
         start, end = state_of(first), state_of(scene.model)
         inside = torch.linspace(0, 1, self.line, dtype=torch.float64)
         step = float(inside[1])
-        beyond = torch.arange(1 + step, 1 + _BEYOND + 1e-9, step, dtype=torch.float64)
+        beyond = 1 + step * torch.arange(1, int(_BEYOND / step + 1e-9) + 1, dtype=torch.float64)
         shares = torch.cat([inside, beyond])
         points = (_on_the_way(start, end, float(share), weights=set(weights_of(first))) for share in shares)
         return shares, heights(scene.model, batches, points, check=scene.check)

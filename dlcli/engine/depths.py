@@ -155,15 +155,16 @@ def maximised(
 ) -> Tensor:
     """Returns an image for each channel to which it answers as strongly as could be found, float32 (N, C, H, W) in [0, 1].
 
-    Adam climbs from grey noise; in each step the picture is moved by up to ``jitter`` pixels, so that what it shows does not hang
-    on single pixels. Source: Erhan et al. 2009, "Visualizing higher-layer features of a deep network"; Olah et al. 2017.
+    Adam climbs from noise, as grey alone leaves many units off. In each step the picture is moved by up to ``jitter`` pixels, so
+    that what it shows does not hang on single pixels. Source: Erhan et al. 2009, "Visualizing higher-layer
+    features of a deep network".
 
     Args:
         channels: their numbers, int64 (N,).
     """
     device = next(model.parameters()).device
     rng = SampleKeys(seed, channels.cpu())
-    start = 0.5 + 0.1 * (rng.uniform("maximise", 0, shape) - 0.5)
+    start = 0.5 + 0.8 * (rng.uniform("maximise", 0, shape) - 0.5)
     moves = SampleKeys(seed, torch.tensor([0])).integers("jitter", 0, jitter + 1, (steps, 2), low=-jitter)[0]
     with torch.inference_mode(False), torch.enable_grad(), borrowed(model), borrowed_rng():
         picture = start.to(device).requires_grad_()

@@ -81,7 +81,7 @@ def test_maximising_repeats_raises_the_answer_and_leaves_the_model():
     options = {"shape": (1, 8, 8), "jitter": 1, "seed": 3}
     start, end, again = (maximised(model, depth, torch.arange(3), steps=steps, **options) for steps in (0, 40, 40))
     assert torch.equal(end, again)
-    assert 0 <= float(end.min()) and float(end.max()) <= 1
+    assert float(end.min()) >= 0 and float(end.max()) <= 1
     mean = [answers(model, images, depth)[torch.arange(3), torch.arange(3)].detach().mean(dim=(1, 2)) for images in (start, end)]
     assert (mean[1] >= mean[0]).all() and (mean[1] > mean[0]).any()
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
