@@ -146,6 +146,10 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "select": Flag(str, ("--select",), "worst, uncertain, per-class, random, flipped-by:RUN.", "select", "WHICH"),
         "layer": Flag(str, ("--layer",), "Layer that a CAM looks at.", "explainer.layer", "NAME"),
         "list_layers": _switch("--list-layers", says="Show what --layer may name.", key="list_layers"),
+        "trust": _switch("--trust", says="Weigh the evidence for each map, however long.", key="trust"),
+        "no_trust": _switch("--no-trust", says="Maps alone, without evidence.", key="trust", on="false"),
+        "thorough": _switch("--thorough", says="More evidence, more draws.", key="thorough"),
+        "require": Flag(str, ("--require",), "Exit 1 if a map is less: supported or weak.", "require", "VERDICT"),
         **_EVERYWHERE,
     },
 }

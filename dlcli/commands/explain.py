@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from dlcli.commands.explain_files import EMPTY, captions, draw, joined, maps_jso
 from dlcli.commands.explain_gaps import Gaps, watched
 from dlcli.commands.explain_select import check_selection, selected_rows
 from dlcli.commands.explain_study import run_study
+from dlcli.commands.explain_trust import Trust, refuse_less, wants_trust, weighed
 from dlcli.commands.next_steps import after_explain
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
@@ -47,6 +49,7 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
         wide = settings if settings.select is None else replace(settings, limit=None)
         subject = load_subject(wide, talk, images=settings.images)
         check_selection(settings.select, labelled=subject.labelled)
+        weigh = wants_trust(settings, subject)
         wanted = read_class(settings.explained, subject.loaded.model.spec.classes, labelled=subject.labelled)
         if settings.list_layers:
             talk.show(_listed(layer_table(subject.loaded.model, _one(subject))))
@@ -63,24 +66,38 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
         subject = replace(subject, split=subject.split.select(rows))
         name = invocation.choices.get("explainer", "explainer")
         with recorded(settings, invocation, name=name, parent=subject.loaded.reference, device=subject.device) as run:
-            gaps = Gaps()
+            gaps, begun = Gaps(), time.perf_counter()
             report = joined(_parts(settings, subject, watched(explainer, gaps), wanted, flag))
             classes = subject.loaded.model.spec.classes
+            trust = None
+            if weigh:
+                took = time.perf_counter() - begun
+                trust = weighed(settings, subject, explainer, report, seconds=took, check=flag.check, talk=talk)
             said = captions(report, classes, labelled=subject.labelled)
+            said = said if trust is None else [f"{own}\n{found.word}" for own, found in zip(said, trust.verdicts, strict=True)]
             about = {"explainer": name, "layer": layer, "class": wanted.words, "select": settings.select}
             files = {
                 "maps": run.write("maps.npz", maps_npz(report)),
-                "items": run.write("maps.json", maps_json(report, classes, about=about, more=gaps.items)),
+                "items": run.write("maps.json", maps_json(report, classes, about=about, more=_more(gaps, trust))),
                 **draw(run, report, subject.loaded.model.spec, said, name=name, talk=talk),
             }
-            metrics = _metrics(report, labelled=subject.labelled) | gaps.metrics
+            metrics = _metrics(report, labelled=subject.labelled) | gaps.metrics | ({} if trust is None else trust.metrics)
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             for line in _remarks(explainer, report, gaps):
                 talk.warn(line)
+            for line in () if trust is None else trust.words:
+                talk.line(line)
             talk.line(f"{len(report.maps)} maps of {_explained(explainer, wanted)} · {result.seconds:.1f} s")
             talk.line(f"explain run: {run.path}")
             talk.next_commands(*after_explain(settings, name=name, kind=subject.loaded.model.spec.kind))
+            refuse_less(settings.require, trust)
             return result
+
+
+def _more(gaps: Gaps, trust: Trust | None) -> list[dict[str, object]]:
+    """What is known of each map besides, for the file of maps."""
+    parts = [part for part in (gaps.items, [] if trust is None else trust.items) if part]
+    return [dict(itertools.chain.from_iterable(each.items() for each in row)) for row in zip(*parts, strict=True)]
 
 
 def _rows(settings: ExplainSettings, subject: Subject, flag: StopFlag) -> Tensor:
