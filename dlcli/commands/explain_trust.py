@@ -21,7 +21,7 @@ from dlcli.metrics.faithfulness import Faithfulness, faithfulness
 from dlcli.metrics.intervals import mean_interval, wilson
 from dlcli.metrics.null_maps import null_maps
 from dlcli.metrics.rank_correlation import spearman
-from dlcli.metrics.trust import Evidence, Verdict, Word, at_least, calibrated_bar, sensitivity, verdicts
+from dlcli.metrics.trust import Evidence, Verdict, Word, at_least, calibrated_bar, passes, sensitivity, verdicts
 from dlcli.randomness import SampleKeys
 
 NULLS = 20
@@ -38,7 +38,7 @@ class Trust:
     Args:
         evidence, verdicts: of each.
         faith: areas of the maps, the first column, and of those that know nothing.
-        bar: percentile that a supported map reaches.
+        bar: margin that a supported map reaches.
         false_trust: of the network's maps without training: how many would be supported, and how many there are.
     """
 
@@ -57,6 +57,7 @@ class Trust:
                 "insertion": self.faith.insertion[row, 0],
                 "deletion": self.faith.deletion[row, 0],
                 "percentile": self.evidence.percentile[row],
+                "margin": self.evidence.margin[row],
                 "similar_untrained": self.evidence.untrained[row],
                 "similar_runner_up": None if self.evidence.runner_up is None else self.evidence.runner_up[row],
                 "sensitivity": None if self.evidence.sensitivity is None else self.evidence.sensitivity[row],
@@ -94,16 +95,16 @@ class Trust:
 
 def wants_trust(settings: ExplainSettings, subject: Subject) -> bool:
     """Whether evidence is asked for, or allowed. Raises UsageError where it is asked for and cannot be had."""
-    asked = settings.trust or settings.thorough or settings.require is not None
-    if asked and settings.trust is False:
-        raise UsageError("--no-trust leaves nothing to be thorough about, or to require", hint="leave out --no-trust")
+    asked = settings.evidence or settings.thorough or settings.require is not None
+    if asked and settings.evidence is False:
+        raise UsageError("--no-evidence leaves nothing to be thorough about, or to require", hint="leave out --no-evidence")
     if subject.loaded.model.spec.kind != "image":
         if asked:
             raise UsageError(
-                "the trust box hides pixels, and tables have none", hint="leave out --trust, --thorough and --require"
+                "the trust box hides pixels, and tables have none", hint="leave out --evidence, --thorough and --require"
             )
         return False
-    return settings.trust is not False
+    return settings.evidence is not False
 
 
 def weighed(
@@ -123,21 +124,23 @@ def weighed(
     """
     steps, twins = (pair[settings.thorough] for pair in (_STEPS, _TWINS))
     scene = _Scene(subject, explainer, settings, check)
-    asked = settings.trust or settings.thorough or settings.require is not None
-    passes = len(report.maps) * (NULLS + 3) * 2 * (steps + 1) * (1 + twins)
-    need = (1 + twins + settings.thorough * _DRAWS) * seconds + passes * scene.pace(report)
+    asked = settings.evidence or settings.thorough or settings.require is not None
+    count = len(report.maps) * (NULLS + 3) * 2 * (steps + 1) * (1 + twins)
+    need = (1 + twins + settings.thorough * _DRAWS) * seconds + count * scene.pace(report)
     if need > _PATIENCE and not asked:
-        talk.line(f"trust: left out, as it would take about {need / 60:.0f} min; --trust makes it")
+        talk.line(f"trust: left out, as it would take about {need / 60:.0f} min; --evidence weighs it all the same")
         return None
     evidence, faith = scene.evidence(subject.loaded.model, report, steps=steps, thorough=settings.thorough)
     others = [scene.of_twin(seed) for seed in range(1, twins + 1)]
     found = [other.evidence_of(report, steps=steps) for other in others]
     same = torch.stack([spearman(report.maps.abs(), maps.abs()) for maps, _ in found]).mean(dim=0)
     evidence = replace(evidence, untrained=same)
-    null = torch.cat([percentile for _, percentile in found])
-    bar = calibrated_bar(null)
-    false = int((null >= bar).sum())
-    return Trust(evidence, verdicts(evidence, bar), faith, bar, (false, len(null)))
+    null = Faithfulness(
+        *(torch.cat(areas) for areas in zip(*((each.insertion, each.deletion) for _, each in found), strict=True))
+    )
+    bar = calibrated_bar(null.percentile(), null.margin())
+    false = passes(null.percentile(), null.margin(), bar)
+    return Trust(evidence, verdicts(evidence, bar), faith, bar, (int(false.sum()), len(false)))
 
 
 def refuse_less(word: Word | None, trust: Trust | None) -> None:
@@ -217,12 +220,12 @@ class _Scene:
             contrast = spearman(report.maps, self.maps(other))
         unsteady = self._sensitivity(report) if thorough else None
         unknown = torch.zeros(len(report.maps))
-        return Evidence(faith.percentile(), unknown, report.empty, contrast, unsteady), faith
+        return Evidence(faith.percentile(), faith.margin(), unknown, report.empty, contrast, unsteady), faith
 
-    def evidence_of(self, report: ExplainReport, *, steps: int) -> tuple[Tensor, Tensor]:
-        """Maps for the same classes, and their percentiles."""
+    def evidence_of(self, report: ExplainReport, *, steps: int) -> tuple[Tensor, Faithfulness]:
+        """Maps for the same classes, and their areas."""
         maps = self.maps(report.explained)
-        return maps, self.faith(report, maps, steps=steps).percentile()
+        return maps, self.faith(report, maps, steps=steps)
 
     def _sensitivity(self, report: ExplainReport) -> Tensor:
         keys = SampleKeys(self.settings.seed, report.index)

@@ -216,7 +216,7 @@ class ExplainSettings(UseSettings):
 
     A ``study`` looks at the whole model, in place of single examples. ``explained`` is predicted, label, runner-up or a class;
     ``select`` says which examples: worst, uncertain, per-class, random or flipped-by:RUN. ``list_layers`` shows layers alone.
-    ``trust`` None weighs the evidence of maps where that is quick; ``thorough`` more of it; ``require`` fails below a verdict.
+    ``evidence`` None weighs the evidence of maps where that is quick; ``thorough`` more of it; ``require`` fails below a verdict.
     """
 
     explainer: Node
@@ -225,7 +225,7 @@ class ExplainSettings(UseSettings):
     explained: str = "predicted"
     select: str | None = None
     list_layers: bool = False
-    trust: bool | None = None
+    evidence: bool | None = None
     thorough: bool = False
     require: Literal["supported", "weak"] | None = None
 

@@ -35,6 +35,10 @@ class Faithfulness:
         first, others = self.score[:, :1], self.score[:, 1:]
         return (first > others).float().mean(dim=1) + (first == others).float().mean(dim=1) / 2
 
+    def margin(self) -> Tensor:
+        """Returns the lead of each image's first map over the mean of the others, in units of :attr:`score`, float32 (N,)."""
+        return self.score[:, 0] - self.score[:, 1:].mean(dim=1)
+
 
 def faithfulness(ask: Ask, images: Tensor, maps: Tensor, mean: Tensor, *, steps: int, chunk: int) -> Faithfulness:
     """Returns both areas (Petsiuk et al. 2018, §4.2), by the trapezoidal rule over ``steps`` equal shares of the pixels.

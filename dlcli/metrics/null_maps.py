@@ -35,7 +35,8 @@ def _edges(images: Tensor) -> Tensor:
     grey = nn.functional.pad(images.float().mean(dim=1, keepdim=True), (1, 1, 1, 1), mode="replicate")
     across = grey.new_tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
     slopes = nn.functional.conv2d(grey, torch.stack([across, across.T])[:, None])
-    return slopes.norm(dim=1, keepdim=True)
+    length: Tensor = slopes.norm(dim=1, keepdim=True)
+    return length
 
 
 def _blob(images: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor
 Word = Literal["supported", "weak", "unsupported"]
 WORDS: tuple[Word, ...] = ("supported", "weak", "unsupported")
 LEAST = 0.9  # share of maps that know nothing which a supported map beats, at least
+GAIN = 0.05  # margin over them, at least: an untrained network's gradients rank high as well, and gain 0.01
 FALSE_TRUST = 0.1  # share of an untrained network's maps that may be supported, at most
 SAME_CLASS, SAME_WEIGHTS = 0.9, 0.8  # rank correlations from which on two maps are told apart by nobody
 UNSTEADY = 1.0  # change of a map under a small change of the image, in units of the map
@@ -24,6 +25,7 @@ class Evidence:
 
     Args:
         percentile: share of maps that know nothing which it beats (:meth:`dlcli.metrics.faithfulness.Faithfulness.percentile`).
+        margin: by how much it beats them (:meth:`dlcli.metrics.faithfulness.Faithfulness.margin`).
         untrained: rank correlation of its size with that of the same network's with new weights (Adebayo et al. 2018).
         empty: it is zero everywhere, bool.
         runner_up: rank correlation with the map of the second likeliest class; None where the class does not matter.
@@ -31,6 +33,7 @@ class Evidence:
     """
 
     percentile: Tensor
+    margin: Tensor
     untrained: Tensor
     empty: Tensor
     runner_up: Tensor | None = None
@@ -45,16 +48,23 @@ class Verdict:
     reason: str
 
 
-def calibrated_bar(untrained: Tensor) -> float:
-    """Returns the percentile from which on a map is supported: at most a tenth of an untrained network's maps reach it.
+def calibrated_bar(percentile: Tensor, margin: Tensor) -> float:
+    """Returns the margin above which a map is supported: at most a tenth of an untrained network's maps have more.
 
-    It is at least ``LEAST``; infinite where they all beat what knows nothing, so that no map of the network can be trusted.
+    It is at least ``GAIN``. Maps that rank low are never supported and raise no bar. Rank alone would not do: a gradient finds
+    what an untrained network listens to, too, and beats every map that knows nothing, by next to nothing.
 
     Args:
-        untrained: percentiles of maps of the network with new weights, (N,).
+        percentile, margin: of maps of the network with new weights, (N,).
     """
-    bars = [LEAST, *sorted({float(value) + 1e-6 for value in untrained if value >= LEAST})]
-    return next((bar for bar in bars if bar <= 1 and float((untrained >= bar).float().mean()) <= FALSE_TRUST), math.inf)
+    reached = torch.where(percentile >= LEAST, margin, -math.inf).sort(descending=True).values
+    allowed = int(FALSE_TRUST * len(reached))
+    return max(GAIN, float(reached[allowed]))
+
+
+def passes(percentile: Tensor, margin: Tensor, bar: float) -> Tensor:
+    """Whether maps rank high enough and by enough, bool (N,)."""
+    return (percentile >= LEAST) & (margin > bar)
 
 
 def verdicts(evidence: Evidence, bar: float) -> list[Verdict]:
@@ -73,10 +83,11 @@ def _verdict(evidence: Evidence, row: int, bar: float) -> Verdict:
         return Verdict("unsupported", "the map is zero everywhere")
     if beaten < 0.5:
         return Verdict("unsupported", f"its pixels carry the class less than those of {1 - beaten:.0%} of maps that know nothing")
-    if math.isinf(bar):
-        return Verdict("weak", "maps of the same network without training do as well")
-    if beaten < bar:
-        return Verdict("weak", f"it beats {beaten:.0%} of maps that know nothing, and {min(bar, 1):.0%} are needed here")
+    if beaten < LEAST:
+        return Verdict("weak", f"it beats {beaten:.0%} of maps that know nothing, and {LEAST:.0%} are needed")
+    gain = float(evidence.margin[row])
+    if gain <= bar:
+        return Verdict("weak", f"it gains {gain:.2f} on maps that know nothing, and more than {bar:.2f} is needed here")
     if evidence.runner_up is not None and evidence.runner_up[row] >= SAME_CLASS:
         return Verdict("weak", "the second likeliest class has nearly the same map")
     if evidence.untrained[row] >= SAME_WEIGHTS:

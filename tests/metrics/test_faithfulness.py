@@ -26,7 +26,7 @@ def test_inserting_the_pixels_that_count_first_is_deletion_upside_down() -> None
     image = torch.full((1, 1, 8, 8), 0.75)
 
     def ask(frames: Tensor, rows: Tensor) -> Tensor:
-        return (frames.flatten(1) != 0.75).float() @ weights / weights.sum()
+        return ((frames.flatten(1) - 0.75).abs() > 0.1).float() @ weights / weights.sum()
 
     best = weights.reshape(1, 1, 8, 8)
     found = faithfulness(ask, image, torch.cat([best, -best], dim=1), torch.zeros(1), steps=64, chunk=1000)
@@ -53,6 +53,11 @@ def test_the_size_of_a_chunk_changes_nothing_and_rows_are_the_images_own() -> No
 def test_a_percentile_is_the_share_of_others_that_are_beaten() -> None:
     insertion = torch.tensor([[0.8, 0.1, 0.8, 0.9, 0.2]])
     assert Faithfulness(insertion, torch.zeros(1, 5)).percentile().item() == pytest.approx((2 + 0.5) / 4)
+
+
+def test_a_margin_is_the_lead_over_the_mean_of_the_others() -> None:
+    found = Faithfulness(torch.tensor([[0.9, 0.3, 0.1]]), torch.tensor([[0.2, 0.1, 0.3]]))
+    assert found.margin().item() == pytest.approx(0.7 - 0.0)
 
 
 def test_blurring_keeps_the_mean_of_a_constant_and_takes_away_a_point() -> None:
