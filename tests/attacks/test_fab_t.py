@@ -38,9 +38,9 @@ def test_on_a_linear_model_the_distances_are_exact_to_a_percent(
     model, inputs, targets = linear(classes)
     attacked = FABT(norm=norm)(model, inputs, targets)
     assert (predicted_classes(model(attacked)) != targets).all()
-    ratio = distance(attacked - inputs, norm) / exact_distances(model, inputs, norm)
-    assert ratio.min() >= 0.999
-    assert ratio.max() <= 1.01
+    found, exact = distance(attacked - inputs, norm), exact_distances(model, inputs, norm)
+    assert (found >= 0.999 * exact).all()
+    assert (found <= 1.01 * exact + 1e-5).all()  # of an image that lies nearly on a boundary, float32 does not show a percent
 
 
 @pytest.mark.parametrize("norm", NORMS)

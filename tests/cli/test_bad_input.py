@@ -124,7 +124,7 @@ MISTAKES_ABOUT_RUNS = [
     ("evaluate --checkpoint 999", 2, ["--checkpoint 999", "no such checkpoint", "best, last or one of 20, 40"]),
     ("evaluate --checkpoint bset", 2, ["--checkpoint bset", "expected best, last or a step number", "did you mean 'best'?"]),
     ("explain gradcam --run flat", 2, ["gradcam needs a layer with a spatial map", "dl explain saliency"]),
-    ("explain gradcam explainer.layer=net.foo", 2, ["explainer.layer", "got 'net.foo'", "explainer.layer=auto"]),
+    ("explain gradcam explainer.layer=net.foo", 2, ["explainer.layer", "got 'net.foo'", "--layer auto"]),
     ("train digits --from flat", 2, ["weights do not fit the network", "model="]),
     ("train digits --from builtin:mnist", 2, ["was trained on mnist", "dl finetune --run builtin:mnist --data digits"]),
     ("train digits loss.class_weights=balanced trainer.accumulate=2", 2, ["trainer.accumulate=2", "trainer.accumulate=1"]),

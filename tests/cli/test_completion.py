@@ -98,7 +98,7 @@ def test_a_value_is_completed_whole_or_split_at_the_equals_sign():
 def test_each_verb_offers_its_own_keys():
     assert candidates("evaluate", [], "spl") == ["split="]
     assert candidates("attack", [], "f") == ["fab_t", "fgsm", "fmn"]
-    assert candidates("explain", [], "gradc") == ["gradcam"]
+    assert candidates("explain", [], "gradc") == ["gradcam", "gradcam_pp"]
     assert candidates("finetune", [], "dig") == []
     assert candidates("runs", [], "") == []
 

@@ -124,7 +124,7 @@ def test_random_weights_are_said_to_be_random_and_have_no_baseline(dl: Dl) -> No
         ("--backbone resnet18 --weights none --data attrition", 2, "reads images"),
         ("--backbone resnet18 --weights none --data digits --labels 5", 2, "each of the 10 classes"),
         ("--backbone alexnet --weights none --data digits --size 16", 2, "at least 63 x 63"),
-        ("--run builtin:mnist --strategy last-9", 2, "strategy.last=9"),
+        ("--run builtin:mnist --strategy last-9", 2, "--strategy last-3, or full"),
         ("--backbone shufflenet_v2_x0_5 --weights none --strategy full", 2, "random weights know nothing"),
         ("--strategy lastt", 2, "lastt"),
         ("--size 64", 2, "belongs to a backbone"),

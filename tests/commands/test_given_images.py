@@ -67,7 +67,9 @@ def test_an_attack_without_labels_claims_no_accuracy(dl: Dl, photos: Path) -> No
 def test_maps_of_images_without_labels_claim_no_accuracy(dl: Dl, photos: Path) -> None:
     answer = dl("explain", "gradcam", "--run", "builtin:mnist", "--images", str(photos / "0.png"), "--json")
     assert answer.code == 0, answer.err
-    assert set(json.loads(answer.out)["metrics"]) == {"explain/empty_maps"}
+    metrics = json.loads(answer.out)["metrics"]
+    assert "explain/empty_maps" in metrics
+    assert not [name for name in metrics if "accuracy" in name]
     assert list(runs_root().glob("explain/*/*/plots/overlays.png"))
 
 
