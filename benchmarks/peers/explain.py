@@ -14,25 +14,31 @@ from torch import Tensor, nn
 
 CPU = torch.device("cpu")
 SIDE = 224
+LAYER = "layer4.1"  # the last block
 CAMS = ("gradcam", "gradcam_pp", "hirescam", "layercam", "xgradcam", "eigencam")
 Run = Callable[[Tensor, Tensor], Tensor]
 
 
 def ours(model: nn.Module) -> Run:
-    """dlcli's Grad-CAM, which finds its layer itself."""
+    """dlcli's Grad-CAM, in a process that keeps freed memory as ``dl`` does."""
+    from dlcli.cli.memory import keep_freed_memory
     from dlcli.explainers.gradcam import GradCAM
 
-    explainer = GradCAM()
+    keep_freed_memory()
+    explainer = GradCAM(layer=LAYER)
     return lambda images, classes: explainer(model, images, classes)
 
 
 def six(model: nn.Module) -> Run:
     """Six of dlcli's maps from one pass, Grad-CAM's returned."""
+    from dlcli.cli.memory import keep_freed_memory
     from dlcli.config.build import build
     from dlcli.config.compose import compose
     from dlcli.explainers.cam import together
 
-    explainers = {name: build("explainer", compose("explain", [f"explainer={name}"])["explainer"]) for name in CAMS}
+    keep_freed_memory()
+    chosen = {name: compose("explain", [f"explainer={name}", f"explainer.layer={LAYER}"]) for name in CAMS}
+    explainers = {name: build("explainer", found["explainer"]) for name, found in chosen.items()}
     return lambda images, classes: together(explainers, model, images, classes)["gradcam"]
 
 
@@ -40,7 +46,7 @@ def captum(model: nn.Module) -> Run:
     """captum's Grad-CAM on the last block, enlarged as its own helper does it."""
     from captum.attr import LayerAttribution, LayerGradCam
 
-    method = LayerGradCam(model, model.layer4[-1])
+    method = LayerGradCam(model, model.get_submodule(LAYER))
 
     def run(images: Tensor, classes: Tensor) -> Tensor:
         maps = method.attribute(images, target=classes, relu_attributions=True)
@@ -54,7 +60,7 @@ def grad_cam(model: nn.Module) -> Run:
     from pytorch_grad_cam import GradCAM
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    method = GradCAM(model=model, target_layers=[model.layer4[-1]])
+    method = GradCAM(model=model, target_layers=[model.get_submodule(LAYER)])
 
     def run(images: Tensor, classes: Tensor) -> Tensor:
         return torch.from_numpy(method(input_tensor=images, targets=[ClassifierOutputTarget(int(each)) for each in classes]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from dlcli.cli import data, doctor, fetch, lists, predict, report, runs
+from dlcli.cli import data, doctor, fetch, learn, lists, predict, report, runs
 from dlcli.cli.options import with_flags
 from dlcli.cli.verbs import run_verb
 
@@ -111,6 +111,7 @@ def explain(words: list[str], values: dict[str, Any]) -> None:
 
 
 app.command("predict", rich_help_panel=_WORK)(predict.predict)
+app.command("learn", rich_help_panel=_LOOK)(learn.learn)
 app.command("report", rich_help_panel=_LOOK)(report.report)
 app.command("runs", rich_help_panel=_LOOK)(runs.runs)
 app.command("data", rich_help_panel=_LOOK)(data.data)

@@ -136,6 +136,7 @@ def _reported(bench: Bench, subject: Subject, rival: Subject | None) -> Result:
     seconds = time.perf_counter() - bench.started
     result = finished(bench.run, bench.invocation, seconds=seconds, metrics=metrics, files=files)
     bench.talk.line(f"page: {bench.run.path}/{files['report']} · {duration(seconds)}")
+    bench.talk.next_commands()
     return result
 
 

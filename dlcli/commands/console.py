@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from dlcli.config.invocation import Invocation
+from dlcli.report.lessons import lesson_about
 from dlcli.report.text import safe
 
 
@@ -22,11 +23,13 @@ class Talk:
     Args:
         quiet: say nothing but warnings.
         trial: one of a sweep's runs, which ends without pictures and advice of its own.
+        about: the command that is worked on, of which the advice at the end names the lesson.
     """
 
-    def __init__(self, *, quiet: bool = False, trial: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, trial: bool = False, about: Invocation | None = None) -> None:
         self.quiet = quiet
         self.trial = trial
+        self.about = about
         # Plain lines keep their length when stderr is a file or a pipe; a terminal has its own width.
         width = None if sys.stderr.isatty() else 240
         self.console = Console(stderr=True, highlight=False, markup=False, emoji=False, width=width, soft_wrap=True)
@@ -34,7 +37,7 @@ class Talk:
     @classmethod
     def of(cls, invocation: Invocation) -> Talk:
         """Returns the voice for a command as it was asked for."""
-        return cls(quiet=invocation.quiet, trial=invocation.sweep is not None)
+        return cls(quiet=invocation.quiet, trial=invocation.sweep is not None, about=invocation)
 
     @property
     def shows_pictures(self) -> bool:
@@ -67,8 +70,12 @@ class Talk:
             self.console.print(renderable)
 
     def next_commands(self, *commands: tuple[str, str]) -> None:
-        """Prints what to try next: (command, what it does)."""
-        if self.trial:
+        """Prints what to try next, (command, what it does), and the lesson that explains what was seen."""
+        if self.trial or self.quiet:
+            return
+        lesson = None if self.about is None else lesson_about(self.about.verb, self.about.choices)
+        commands = commands if lesson is None else (*commands, (f"dl learn {lesson.name}", lesson.title))
+        if not commands:
             return
         width = max(len(command) for command, _ in commands)
         self.line("next:")

@@ -64,12 +64,12 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             if report is not None:
                 talk.show(report.tables)
             talk.line(f"evaluate run: {run.path} · {result.seconds:.1f} s")
-            if loaded.model.spec.kind == "image":
-                talk.next_commands(
-                    ("dl attack fgsm", "how little must change to fool it"), ("dl explain gradcam", "where it looks")
-                )
+            talk.next_commands(*(_NEXT if loaded.model.spec.kind == "image" else ()))
         stop_at_gates(gates, metrics)
         return result
+
+
+_NEXT = (("dl attack fgsm", "how little must change to fool it"), ("dl explain gradcam", "where it looks"))
 
 
 def _attack(settings: EvaluateSettings, subject: Subject) -> Attack | None:

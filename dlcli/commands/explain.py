@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from rich.table import Table
@@ -57,6 +57,8 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
         explainer = build("explainer", settings.explainer)
         assert isinstance(explainer, Explainer)
         layer = _layer(explainer, subject, talk)
+        if layer is not None and hasattr(explainer, "layer"):
+            explainer = _at_layer(explainer, layer)  # looked for once, not with every batch
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
             count = len(subject.split) if settings.limit is None else min(settings.limit, len(subject.split))
@@ -154,6 +156,10 @@ def _layer(explainer: Explainer, subject: Subject, talk: Talk) -> str | None:
     if cells is not None and min(cells) <= _COARSE:
         talk.warn(f"{cells[0]} x {cells[1]} cells say little of where: larger images, or --layer with an earlier one")
     return name
+
+
+def _at_layer(explainer: Any, layer: str) -> Explainer:
+    return cast(Explainer, replace(explainer, layer=layer))
 
 
 def _listed(rows: Sequence[LayerRow]) -> Table:

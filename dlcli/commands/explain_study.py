@@ -148,8 +148,7 @@ def _tell(talk: Talk, found: Findings, run: Run, result: Result) -> None:
         if file.endswith(".png"):
             talk.line(f"picture: {run.path}/{file}")
     talk.line(f"explain run: {run.path} · {result.seconds:.1f} s")
-    if found.following:
-        talk.next_commands(*found.following)
+    talk.next_commands(*found.following)
 
 
 def _table(title: str, rows: Sequence[Sequence[str]]) -> Table:

@@ -111,6 +111,7 @@ def _compare(
         talk.picture(learning_curve_picture(curves, width=min(talk.console.width, 72)))
     talk.line(f"finetune run: {run.path} (a comparison: no model is kept; dl finetune without --compare makes one)")
     talk.show(table(metrics, outcomes, counts, seeds=seeds))
+    talk.next_commands()
     talk.line(sentence, style="bold")
     return result
 

@@ -42,6 +42,7 @@ def run_study(settings: TrainSettings, invocation: Invocation) -> Result | None:
         talk.show(_table(outcome.rows))
         for file in files.values():
             talk.line(f"picture: {run.path}/{file}")
+        talk.next_commands()
         return result
 
 

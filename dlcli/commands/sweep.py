@@ -47,7 +47,7 @@ def conclude(invocation: Invocation, trials: list[RunInfo]) -> None:
 
     Where a number was swept over three values or more, ``response.png`` shows what it does.
     """
-    talk = Talk(quiet=invocation.quiet)
+    talk = Talk(quiet=invocation.quiet, about=invocation)
     arms: dict[str, list[RunInfo]] = defaultdict(list)
     for run in trials:
         arms[_arm(run, trials)].append(run)
@@ -72,6 +72,7 @@ def conclude(invocation: Invocation, trials: list[RunInfo]) -> None:
     if response is not None:
         write_file_atomically(folder / "response.png", response)
     talk.line(f"sweep: {folder}")
+    talk.next_commands()
 
 
 def _overlaid(arms: Mapping[str, list[RunInfo]], curves: Mapping[str, list[dict[str, Any]]]) -> bytes:
