@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from dlcli.report.lessons import Lesson
@@ -104,6 +104,8 @@ def _show(lesson: Lesson) -> None:
 
 def _run(lesson: Lesson, *, opens: bool) -> None:
     """Runs the commands one after the other; raises typer.Exit with the code of the first that fails."""
+    import time
+
     from dlcli.cli.answer import exit_code_of
     from dlcli.runs.platform import open_with_desktop
 

@@ -16,6 +16,7 @@ def test_every_command_is_registered_under_its_name():
         "attack",
         "explain",
         "predict",
+        "learn",
         "report",
         "runs",
         "data",
