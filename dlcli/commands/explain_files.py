@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dlcli.commands.console import Talk
 from dlcli.contracts import DataSpec
@@ -17,7 +18,7 @@ from dlcli.report.images import overlay, to_uint8
 from dlcli.report.sheet import image_blocks
 from dlcli.runs.run import Run
 
-PER_ROW, MOST_SHOWN = 8, 32
+PER_ROW, MOST_SHOWN, COLUMNS = 8, 32, 4
 EMPTY = "no positive evidence"
 
 
@@ -79,8 +80,11 @@ def captions(report: ExplainReport, classes: Sequence[str], *, labelled: bool) -
 
 
 def draw(run: Run, report: ExplainReport, spec: DataSpec, said: Sequence[str], *, name: str, talk: Talk) -> dict[str, str]:
-    """Draws the first maps over their images, in the terminal and as a file; tables have no pictures."""
+    """Draws the first maps over their images, in the terminal and as a file; of tables it names the columns that weigh most."""
     if spec.kind != "image":
+        for row, caption in enumerate(said[:PER_ROW]):
+            about = " · ".join(caption.splitlines())
+            talk.line(f"row {int(report.index[row])}: {about} · {_weightiest(report.maps[row], spec)}")
         return {}
     count = min(len(report.maps), MOST_SHOWN)
     images = to_uint8(report.inputs[:count])
@@ -91,3 +95,10 @@ def draw(run: Run, report: ExplainReport, spec: DataSpec, said: Sequence[str], *
     return {
         "overlays": run.write("plots/overlays.png", image_blocks([images, heat], ["image", name], said[:count], columns=PER_ROW))
     }
+
+
+def _weightiest(weights: Tensor, spec: DataSpec) -> str:
+    """The columns of the largest attributions, with their sign: what speaks for the class, and against it."""
+    order = weights.abs().argsort(descending=True)[:COLUMNS]
+    names = [column.name for column in spec.columns] or [str(place) for place in range(len(weights))]
+    return ", ".join(f"{names[int(place)]} {float(weights[place]):+.2f}" for place in order)

@@ -72,6 +72,7 @@ class Findings:
         metrics: by the names of ``result.json``.
         arrays: the numbers behind the pictures, one ``.npz``.
         pictures: PNGs by name.
+        files: what else is written, by its name in the run.
         shown: what a terminal with colours can draw.
         tables: (title, rows), the header first.
         words: what a learner is told, one line each.
@@ -85,6 +86,7 @@ class Findings:
     tables: Sequence[tuple[str, Sequence[Sequence[str]]]] = ()
     words: Sequence[str] = ()
     following: Sequence[tuple[str, str]] = field(default=())
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def run_study(settings: ExplainSettings, invocation: Invocation) -> Result | None:
@@ -134,7 +136,8 @@ def _files(run: Run, found: Findings, name: str) -> dict[str, str]:
     buffer = io.BytesIO()
     arrays: Any = {key: np.asarray(value) for key, value in found.arrays.items()}
     np.savez_compressed(buffer, **arrays)
-    return {**pictures, "arrays": run.write(f"{name}.npz", buffer.getvalue())}
+    others = {file.partition(".")[0]: run.write(file, data) for file, data in found.files.items()}
+    return {**pictures, **others, "arrays": run.write(f"{name}.npz", buffer.getvalue())}
 
 
 def _tell(talk: Talk, found: Findings, run: Run, result: Result) -> None:

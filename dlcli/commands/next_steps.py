@@ -40,9 +40,14 @@ def after_attack(settings: AttackSettings, *, name: str, kind: str, epsilon: flo
 def after_explain(settings: ExplainSettings, *, name: str, kind: str) -> Steps:
     """Returns what to try after maps were made by the explainer of this ``name``."""
     same = same_subject(settings)
+    if kind == "table":
+        return (
+            (f"dl explain columns{same}", "what weighs for everybody"),
+            (f"dl explain counterfactual{same}", "what would have to change for the model to say something else"),
+        )
     other = ("occlusion", "asks for no gradient") if name == "integrated_gradients" else ("integrated_gradients", "adds up")
     steps: Steps = ((f"dl explain {other[0]}{same}", f"another method, which {other[1]}"),)
-    if settings.images is None and settings.select is None and kind == "image":
+    if settings.images is None and settings.select is None:
         steps += ((f"dl explain {name} --select worst{same}", "its worst mistakes"),)
     return (*steps, (f"dl attack fgsm{same}", "how little must change to fool it"))
 

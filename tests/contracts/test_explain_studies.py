@@ -11,9 +11,10 @@ import pytest
 import torch
 import yaml
 
+import dlcli
 from dlcli.commands.console import Talk
 from dlcli.commands.explain_study import Findings, Scene
-from dlcli.commands.models import load_model
+from dlcli.commands.models import data_source, load_model
 from dlcli.commands.subject import Subject
 from dlcli.data.memory import MemorySplit
 
@@ -34,7 +35,24 @@ def study_of(path: Path) -> Any:
 
 
 @pytest.fixture(scope="module")
-def subject() -> Subject:
+def subjects(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Subject]:
+    """By the kind of data that a study looks at."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DL_RUNS", str(tmp_path_factory.mktemp("runs")))
+        run = dlcli.train("breast_cancer", epochs=1)
+        loaded = load_model(str(run.path), which="best", device=CPU, talk=Talk(quiet=True))
+    test = data_source(loaded.data, source=loaded.reference).load().test
+    assert test is not None
+    return {"image": _images(), "table": Subject(loaded, test, CPU)}
+
+
+@pytest.fixture
+def subject(path: Path, subjects: dict[str, Subject]) -> Subject:
+    """What the study at ``path`` can look at."""
+    return subjects[getattr(type(study_of(path)), "data_kind", "image")]
+
+
+def _images() -> Subject:
     loaded = load_model("builtin:mnist", which="best", device=CPU, talk=Talk(quiet=True))
     images = torch.randint(0, 256, (60, 1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     return Subject(loaded, MemorySplit(images, torch.arange(60) % 10), CPU)

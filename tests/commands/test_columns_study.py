@@ -1,0 +1,54 @@
+"""What columns weigh, on a trained table."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dlcli.commands.columns_study import ColumnImportance
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    import dlcli
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DL_RUNS", str(tmp_path_factory.mktemp("runs")))
+        return str(dlcli.train("attrition", epochs=10).path)
+
+
+def test_the_column_that_leavers_share_leads_both_orders(dl: Any, model: str, tmp_path: Path) -> None:
+    answer = dl("explain", "columns", "--run", model, "study.groups=[Gender]", "study.draws=2")
+    assert answer.code == 0, answer.err
+    assert "OverTime weighs most of 30 columns, n = 220" in answer.err
+    assert "Gender Female" in answer.err
+    (file,) = (tmp_path / "runs").glob("explain/columns/*/columns.npz")
+    folder = file.parent
+    assert (folder / "plots" / "columns.png").exists()
+    with np.load(file) as archive:
+        arrays = dict(archive)
+    assert arrays["attributions"].shape == (220, 30)
+    assert arrays["differences"].shape == (60, 3)
+    # The table of two groups says everything twice, once from each side.
+    assert np.allclose(arrays["differences"][:30, 0], -arrays["differences"][30:, 0])
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        (["study.groups=[Gendr]"], "did you mean 'Gender'"),
+        (["study.draws=0"], "draws must be at least 1"),
+        (["--run", "builtin:mnist"], "looks at tables"),
+    ],
+)
+def test_mistakes_are_named(dl: Any, model: str, typed: list[str], said: str) -> None:
+    answer = dl("explain", "columns", *(["--run", model] if "--run" not in typed else []), *typed)
+    assert answer.code == 2
+    assert said in answer.err
+
+
+@pytest.mark.parametrize("name", ["examples", "draws", "shown"])
+def test_values_out_of_range_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        ColumnImportance(**{name: 0})
