@@ -139,3 +139,10 @@ def test_inheritance_is_at_most_one_deep():
         for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.ClassDef):
                 assert len(node.bases) <= 1, f"{path.name}: {node.name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_is_typed_wrong_comes_with_what_to_type_instead(path):
+    calls = [node for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    raised = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == "UsageError"]
+    assert [node.lineno for node in raised if "hint" not in {word.arg for word in node.keywords}] == []

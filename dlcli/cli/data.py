@@ -35,7 +35,7 @@ def data(
         near = did_you_mean(action, _ACTIONS)
         raise UsageError(f"dl data {action}: expected check or show{near}", hint=f"dl data check {name}")
     if not 1 <= per_class <= _MOST_PER_CLASS:
-        raise UsageError(f"--per-class {per_class}: expected 1 … {_MOST_PER_CLASS}")
+        raise UsageError(f"--per-class {per_class}: expected 1 … {_MOST_PER_CLASS}", hint="--per-class 10")
     overrides = [*_overrides(name, target, config_dir), f"augment={augment}", *(words or [])]
     from dlcli.commands.console import Talk
     from dlcli.commands.data import findings, load, show, tell_findings

@@ -36,7 +36,7 @@ def runs(
     action, arguments = _parsed(list(words or []))
     _check(action, arguments, verb=verb, name=name)
     if limit < 1:
-        raise UsageError(f"--limit {limit}: expected 1 or more")
+        raise UsageError(f"--limit {limit}: expected 1 or more", hint="--limit 20")
     if action == "list":
         items, lines = _listed(verb or next(iter(arguments), None), name, limit)
     elif action == "show":

@@ -110,7 +110,7 @@ def _launch(verb: str, words: Sequence[str], overrides: list[str], values: Mappi
     seeds = values.get("seeds")
     if seeds is not None:
         if seeds < 1:
-            raise UsageError(f"--seeds {seeds}: expected 1 or more")
+            raise UsageError(f"--seeds {seeds}: expected 1 or more", hint="--seeds 5")
         if any(text.startswith("seed=") for text in overrides):
             raise UsageError("--seeds and seed= exclude each other", hint=f"--seeds {seeds}, or -m seed=5,6")
         typed = [text for text in typed if not text.startswith("seed=")]
@@ -176,12 +176,13 @@ def _hydra_flags(values: Mapping[str, Any]) -> list[str]:
     for name, choices in (("cfg", _CFG), ("info", _INFO)):
         value = values[name]
         if value is not None and value not in choices:
-            raise UsageError(f"--{name} {value}: expected one of {', '.join(choices)}{did_you_mean(value, choices)}")
+            near = did_you_mean(value, choices)
+            raise UsageError(f"--{name} {value}: expected one of {', '.join(choices)}{near}", hint=f"--{name} {choices[0]}")
     if values["package"] is not None and values["cfg"] is None:
         raise UsageError("--package names a part of what --cfg prints", hint=f"--cfg job --package {values['package']}")
     for name in ("cfg", "info"):
         if values[name] is not None and (values["multirun"] or values.get("seeds") is not None):
-            raise UsageError(f"--{name} shows one configuration; leave out --multirun and --seeds")
+            raise UsageError(f"--{name} shows one configuration", hint=f"--{name} without --multirun and --seeds")
     flags = ["--multirun"] if values["multirun"] else []
     return flags + [f"--{name}={values[name]}" for name in ("cfg", "package", "info") if values[name] is not None]
 

@@ -29,7 +29,8 @@ def refuse_keys_of_another(settings: AttackSettings) -> None:
     keys, place = (_OF_ONE_ATTACK, "one attack: dl attack pgd") if is_report else (_OF_REPORT, "a report: dl attack report")
     for key in keys:
         if (value := getattr(settings, key)) is not None:
-            raise UsageError(f"{key}={value} belongs to {place} --{key.replace('_', '-')} …")
+            what, command = place.split(": ")
+            raise UsageError(f"{key}={value} belongs to {what}", hint=f"{command} --{key.replace('_', '-')} …")
 
 
 def refuse_one_class(spec: DataSpec, *, name: str) -> None:

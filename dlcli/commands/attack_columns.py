@@ -31,7 +31,7 @@ def movable_columns(spec: DataSpec, immutable: Sequence[str]) -> tuple[int, ...]
     for name in immutable:
         if name.casefold() not in by_name:
             near = did_you_mean(name, names) or f"; it has {named(names)}"
-            raise UsageError(f"--immutable {name}: {spec.name} has no such column{near}")
+            raise UsageError(f"--immutable {name}: {spec.name} has no such column{near}", hint="--immutable NAME,NAME")
         fixed.add(by_name[name.casefold()])
     numbers = [place for place, column in enumerate(spec.columns) if not column.categories and column.name not in fixed]
     unknown = [

@@ -65,7 +65,8 @@ def load_model(reference: str | None, *, which: str, device: torch.device, talk:
     else:
         run = find_model(reference)
     if not which.isdecimal() and which not in {"best", "last"}:
-        raise UsageError(f"--checkpoint {which}: expected best, last or a step number{did_you_mean(which, ['best', 'last'])}")
+        near = did_you_mean(which, ["best", "last"])
+        raise UsageError(f"--checkpoint {which}: expected best, last or a step number{near}", hint="--checkpoint best")
     if run is None or isinstance(run, str):
         if which.isdecimal():
             raise UsageError(f"--checkpoint {which}: {run or BUILTIN} has one checkpoint", hint="leave out --checkpoint")

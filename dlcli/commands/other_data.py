@@ -58,14 +58,16 @@ def other_data(node: Mapping[str, Any], trained: Checkpoint, *, trained_on: Mapp
     bundle: DataBundle = source.load()
     own = bundle.spec
     if own.kind != spec.kind:
-        raise UsageError(f"--data {own.name} holds {own.kind}s; the model was trained on {spec.kind}s of {spec.name}")
+        reason = f"--data {own.name} holds {own.kind}s; the model was trained on {spec.kind}s of {spec.name}"
+        raise UsageError(reason, hint=f"--data with {spec.kind}s")
     if [(column.name, column.categories) for column in own.columns] != [(each.name, each.categories) for each in spec.columns]:
         raise UsageError(f"--data {own.name} has other columns than {spec.name}", hint="--data FILE.csv --target COLUMN")
     if own.kind == "image" and own.shape[0] not in {1, spec.shape[0]}:
         what = {1: "grey images", 3: "colour images"}
         raise UsageError(
             f"--data {own.name} holds {what.get(own.shape[0], 'images of other channels')}; "
-            f"the model knows {what.get(spec.shape[0], f'{spec.shape[0]} channels')}"
+            f"the model knows {what.get(spec.shape[0], f'{spec.shape[0]} channels')}",
+            hint="a model of such images: dl runs",
         )
     whole = isinstance(source, ImageFolder) and len(scan(Path(str(source.root)).expanduser()).parts) == 1
     chosen = _joined(bundle) if whole else getattr(bundle, split)
@@ -82,7 +84,8 @@ def class_numbers(own: Sequence[str], model: Sequence[str], *, name: str) -> Ten
         near = did_you_mean(unknown[0], model)
         raise UsageError(
             f"--data {name} has {'classes' if len(unknown) > 1 else 'a class'} that the model does not know: {named(unknown)}"
-            f"{near or f'; it knows {named(model)}'}"
+            f"{near or f'; it knows {named(model)}'}",
+            hint="the model's names for the classes; or dl finetune --run RUN --data DIR, which learns others",
         )
     return torch.tensor([list(model).index(label) for label in own])
 
@@ -94,7 +97,7 @@ def _table(source: Table, spec: DataSpec) -> Other:
     sheet = read_csv(Path(source.path).expanduser())
     if source.target not in sheet.header:
         near = did_you_mean(source.target, sheet.header) or f"; it has {named(sheet.header)}"
-        raise UsageError(f"--target {source.target}: {sheet.source} has no such column{near}")
+        raise UsageError(f"--target {source.target}: {sheet.source} has no such column{near}", hint="--target COLUMN")
     cells = sheet.cells(source.target)
     labels = tuple(dict.fromkeys(cells))
     if "" in labels:

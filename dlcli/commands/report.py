@@ -136,7 +136,7 @@ def _given(given: str) -> bytes:
         what = "that is a folder" if path.is_dir() else "there is no such file"
         raise UsageError(f"--notes {given}: {what}", hint="a Markdown file that begins with: ## Intended use")
     if path.stat().st_size > _LONGEST_NOTES:
-        raise UsageError(f"--notes {given}: expected at most {_LONGEST_NOTES // 1000} kB of Markdown")
+        raise UsageError(f"--notes {given}: expected at most {_LONGEST_NOTES // 1000} kB of Markdown", hint="a shorter file")
     return _decodable(read_file(path), path)
 
 

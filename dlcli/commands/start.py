@@ -207,7 +207,8 @@ def refuse_unreadable(start: Start, spec: DataSpec) -> None:
     if spec.kind != "image":
         raise UsageError(f"{start.name} reads images, {spec.name} holds {spec.kind}s", hint="dl list data")
     if spec.shape[0] not in {1, 3}:
-        raise UsageError(f"{start.name} reads grey or colour images, those of {spec.name} have {spec.shape[0]} channels")
+        reason = f"{start.name} reads grey or colour images, those of {spec.name} have {spec.shape[0]} channels"
+        raise UsageError(reason, hint="dl list data")
 
 
 def _refuse_other_kind(before: DataSpec, now: DataSpec, reference: str) -> None:

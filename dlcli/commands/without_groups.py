@@ -75,7 +75,8 @@ def settings_without(columns: Sequence[str], settings: EvaluateSettings, subject
     read = {column.name for column in loaded.model.spec.columns}
     if not read & set(columns):
         raise UsageError(
-            f"--without-groups: the model reads none of {', '.join(columns) or 'these columns'}, so nothing can be left out"
+            f"--without-groups: the model reads none of {', '.join(columns) or 'these columns'}, so nothing can be left out",
+            hint="--groups alone",
         )
     # What a user reads as a number or as a category cannot be dropped as well.
     data = {**trained.data, "drop": [*trained.data["drop"], *(name for name in columns if name not in trained.data["drop"])]}

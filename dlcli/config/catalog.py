@@ -44,7 +44,8 @@ def config_folders(user: str | None = None) -> list[Path]:
         return [config_root()]
     folder = Path(user).expanduser()
     if not folder.is_dir():
-        raise UsageError(f"--config-dir {user}: there is no such folder")
+        hint = "--config-dir FOLDER, which holds model/NAME.yaml and the like"
+        raise UsageError(f"--config-dir {user}: there is no such folder", hint=hint)
     return [folder.resolve(), config_root()]
 
 

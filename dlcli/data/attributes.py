@@ -72,7 +72,7 @@ class Attributes:
                 hint="--groups FILE.csv:COLUMN, a file with a row for each example and its file or index",
             )
         near = did_you_mean(factor.column, self.columns) or f"; there are {named(list(self.columns), most=12)}"
-        raise UsageError(f"--groups {factor.column}: the data have no such column{near}")
+        raise UsageError(f"--groups {factor.column}: the data have no such column{near}", hint="--groups COLUMN,COLUMN")
 
 
 def _table_columns(source: DataSource, part: str, index: Tensor, targets: Tensor) -> Mapping[str, RawColumn]:
@@ -101,7 +101,7 @@ def _whole_column(path: Path, name: str, index: Tensor) -> RawColumn:
 def _read(sheet: Sheet, name: str) -> RawColumn:
     if name not in sheet.header:
         near = did_you_mean(name, sheet.header) or f"; it has {named(list(sheet.header), most=12)}"
-        raise UsageError(f"--groups {name}: {sheet.source} has no such column{near}")
+        raise UsageError(f"--groups {name}: {sheet.source} has no such column{near}", hint="--groups FILE.csv:COLUMN")
     return read_column(name, sheet.cells(name), source=sheet.source, lines=sheet.lines)
 
 

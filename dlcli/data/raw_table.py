@@ -109,7 +109,8 @@ def _check_names(sheet: Sheet, target: str, lists: Mapping[str, Sequence[str]]) 
     for key, names in lists.items():
         for name in names:
             if seen.setdefault(name, key) != key:
-                raise UsageError(f"data.{key} names '{name}', and so does data.{seen[name]}; expected one of them")
+                reason = f"data.{key} names '{name}', and so does data.{seen[name]}; expected one of them"
+                raise UsageError(reason, hint=f"data.{key} without '{name}'")
 
 
 def _classes(sheet: Sheet, target: str, positive: str | None) -> tuple[Tensor, tuple[str, ...], list[str]]:
