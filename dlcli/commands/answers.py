@@ -43,16 +43,19 @@ def table_of(predicted: Predicted, *, limit: int | None) -> RenderableType:
     names = [*(["rank"] if ranked else []), *(["file"] if named else []), *(places if rows else [])]
     answer = [f"p({predicted.classes[1]})", ""] if ranked else ["predicted", "else"]
     table = Table(box=None, pad_edge=False)
-    for name in (*names, *answer, "on validation"):
+    fared = {id(item): observed_in_words(predicted, item) for item in items}
+    last = ["on validation"] if any(fared.values()) else []
+    for name in (*names, *answer, *last):
         table.add_column(Text(shorten(name, _LONGEST_LABEL)), justify="right" if name in {"rank", "line"} else "left")
     for below, group in groupby(items, lambda item: ranked and _is_below(predicted, item)):
         if below and predicted.threshold is not None:
             line = f"── below the threshold {predicted.threshold[1]:.3g}: {shorten(predicted.classes[0], _LONGEST_LABEL)} ──"
-            table.add_row(*[""] * len(names), Text(line, style="dim"), "", "")
+            table.add_row(*[""] * len(names), Text(line, style="dim"))
         for item in group:
-            table.add_row(*map(Text, _cells(predicted, item, names, ranked=ranked)))
+            cells = _cells(predicted, item, names, ranked=ranked)
+            table.add_row(*map(Text, [*cells, fared[id(item)]] if last else cells))
             if item.note:
-                table.add_row(*[""] * len(names), Text(safe(item.note), style="yellow"), "", "")
+                table.add_row(*[""] * len(names), Text(safe(item.note), style="yellow"))
     return table
 
 
@@ -61,7 +64,7 @@ def _is_below(predicted: Predicted, item: Prediction) -> bool:
 
 
 def _cells(predicted: Predicted, item: Prediction, names: list[str], *, ranked: bool) -> list[str]:
-    """An item's row: where it is, what is predicted, and how that fared."""
+    """An item's row: where it is, and what is predicted."""
     file = safe(item.file)
     known = {"rank": str(item.rank), "line": str(item.line)}
     known["file"] = file if len(file) <= _LONGEST_FILE else "…" + file[1 - _LONGEST_FILE :]
@@ -70,10 +73,10 @@ def _cells(predicted: Predicted, item: Prediction, names: list[str], *, ranked: 
     where += [safe(str(item.key))] if predicted.key_name else []
     label = shorten(str(item.label), _LONGEST_LABEL)
     if ranked:
-        return [*where, percent(item.risk), label, observed_in_words(predicted, item)]
+        return [*where, percent(item.risk), label]
     others = [(name, chance) for name, chance in item.chances if name != item.label]
     rest = "  ".join(f"{shorten(name, _LONGEST_LABEL)} {percent(chance)}" for name, chance in others)
-    return [*where, f"{label} {percent(item.chance)}", rest, observed_in_words(predicted, item)]
+    return [*where, f"{label} {percent(item.chance)}", rest]
 
 
 def observed_in_words(predicted: Predicted, item: Prediction) -> str:

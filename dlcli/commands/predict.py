@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlcli.commands.console import Talk
 from dlcli.commands.models import Loaded, load_model
-from dlcli.commands.predict_images import pictured, predict_images
+from dlcli.commands.predict_images import PICTURED, pictured, predict_images
 from dlcli.commands.predict_rows import predict_rows
 from dlcli.commands.predictions import Answers, Predicted
 from dlcli.commands.signals import catching_signals
@@ -93,8 +93,13 @@ def predict(found: Given, settings: PredictSettings, talk: Talk) -> Predicted:
         for path, content in ((settings.csv, predicted.to_csv()), (settings.picture, drawn)):
             if path is not None and content is not None:
                 write_file_atomically(Path(path), content)
-                talk.line(f"written: {path}")
+                talk.line(f"written: {path}" + (_of_all(predicted) if path == settings.picture else ""))
         return predicted
+
+
+def _of_all(predicted: Predicted) -> str:
+    count = len(predicted.read)
+    return f", the first {PICTURED} of {count}" if count > PICTURED else ""
 
 
 def answers_of(loaded: Loaded, *, top: int, threshold: str | None) -> Answers:

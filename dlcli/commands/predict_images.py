@@ -21,9 +21,11 @@ from dlcli.engine.device import memory_errors
 from dlcli.errors import ConfigError, DlcliError
 from dlcli.report import terminal
 from dlcli.report.images import letterboxed, to_uint8
-from dlcli.report.sheet import image_rows
+from dlcli.report.sheet import image_blocks
+from dlcli.report.text import shorten
 
-PICTURED = 12
+PICTURED, PER_ROW = 40, 8
+_CAPTION = 16  # letters that a caption has room for
 
 
 class Wanted(Protocol):
@@ -88,12 +90,19 @@ def pictured(seen: Seen) -> bytes | None:
     """Returns the first images as PNG: what was given, where it was changed, above what the network saw."""
     if not seen.images:
         return None
-    captions = [f"{Path(item.file).name}\n{item.label} {percent(item.chance)}" for _, _, item in seen.images]
+    names = [(_ends(Path(item.file).name), shorten(str(item.label), _CAPTION), percent(item.chance)) for *_, item in seen.images]
+    captions = ["\n".join(lines) for lines in names]
     inputs = torch.stack([letterboxed(image, THUMBNAIL) for _, image, _ in seen.images])
     if all(photo is None for photo, _, _ in seen.images):
-        return image_rows([inputs], ["seen"], captions)
+        return image_blocks([inputs], ["seen"], captions, columns=PER_ROW)
     photos = torch.stack([letterboxed(image if photo is None else photo, THUMBNAIL) for photo, image, _ in seen.images])
-    return image_rows([photos, inputs], ["given", "seen"], captions)
+    return image_blocks([photos, inputs], ["given", "seen"], captions, columns=PER_ROW)
+
+
+def _ends(name: str) -> str:
+    """A file's name with its middle left out where it is long: what tells files apart stands at its ends."""
+    half = _CAPTION // 2
+    return name if len(name) <= _CAPTION else f"{name[:half]}…{name[1 - half :]}"
 
 
 def _answered(good: Sequence[Read], loaded: Loaded, answers: Answers) -> list[Callable[[str, str], Prediction]]:
