@@ -71,7 +71,6 @@ def fit_and_conclude(
     verdict = None if compare is None or split != "test" else compare(predictions)
     if verdict is not None:
         metrics |= verdict.metrics
-        run.note(verdict.words)
         run.describe(verdict=verdict.words)
     lines = read_metrics(run)
     drawing_started = time.perf_counter()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,9 +17,27 @@ from dlcli.config.invocation import Invocation
 from dlcli.report.lessons import lesson_about
 from dlcli.report.text import safe
 
+# Where what is said is kept as well: the log of the run that is worked on, the innermost last.
+_LOGS: list[Callable[[str], None]] = []
+
+
+@contextmanager
+def kept(note: Callable[[str], None]) -> Iterator[None]:
+    """Gives every line that is said meanwhile to ``note`` as well, also where it is said quietly."""
+    _LOGS.append(note)
+    try:
+        yield
+    finally:
+        _LOGS.pop()
+
+
+def _keep(text: str) -> None:
+    if _LOGS:
+        _LOGS[-1](text)
+
 
 class Talk:
-    """Says things to people.
+    """Says things to people, and to the log of their run.
 
     Args:
         quiet: say nothing but warnings.
@@ -47,6 +66,10 @@ class Talk:
 
     def line(self, text: str, *, style: str = "") -> None:
         """Prints one line."""
+        _keep(safe(text))
+        self._print(text, style)
+
+    def _print(self, text: str, style: str = "") -> None:
         if not self.quiet:
             self.console.print(Text(safe(text), style=style))
 
@@ -57,10 +80,13 @@ class Talk:
 
     def warn(self, text: str) -> None:
         """Prints a warning, also when quiet."""
+        _keep(f"warning: {safe(text)}")
         self.console.print(Text(f"warning: {safe(text)}", style="yellow"))
 
     def show(self, renderable: RenderableType) -> None:
         """Prints a table."""
+        for line in _plain(renderable) if _LOGS else ():
+            _keep(line)
         if not self.quiet:
             self.console.print(renderable)
 
@@ -78,9 +104,9 @@ class Talk:
         if not commands:
             return
         width = max(len(command) for command, _ in commands)
-        self.line("next:")
+        self._print("next:")
         for command, purpose in commands:
-            self.line(f"  {command:<{width}}   {purpose}", style="cyan")
+            self._print(f"  {command:<{width}}   {purpose}", "cyan")
 
     @contextmanager
     def progress(self, unit: str, total: int, *, done: int = 0) -> Iterator[Bar]:
@@ -97,6 +123,13 @@ class Talk:
         with Progress(*columns, TimeRemainingColumn(compact=True), console=self.console, transient=True) as live:
             task = live.add_task(unit, total=total, completed=done, detail="")
             yield Bar(live, task)
+
+
+def _plain(renderable: RenderableType) -> list[str]:
+    console = Console(file=io.StringIO(), highlight=False, markup=False, emoji=False, width=200)
+    with console.capture() as captured:
+        console.print(renderable)
+    return [line.rstrip() for line in captured.get().splitlines()]
 
 
 class Bar:

@@ -102,7 +102,6 @@ def _compare(
     counts, seeds = comparison.counts, len(comparison.seeds)
     metrics = figures(outcomes, counts, comparison.seeds)
     sentence = verdict(metrics, counts, seeds=seeds, tested=len(comparison.test))
-    run.note(sentence)
     curves = {words: {count: metrics[name_of(arm, count)] for count in counts} for arm, words in ARMS.items()}
     title = f"{comparison.bundle.spec.name}: {comparison.start.name}, {seeds} seeds"
     files = {"learning_curve": run.write("plots/learning_curve.png", learning_curve_plot(curves, title=title))}

@@ -28,7 +28,6 @@ def find_rate(run: Run, job: Job, *, talk: Talk, flag: StopFlag) -> None:
     talk.picture(range_picture(found.rates, found.losses, found.smoothed, width=min(talk.console.width, 72)))
     for line in words(found, configured):
         talk.line(line)
-        run.note(line)
 
 
 def words(found: RangeTest, configured: float) -> list[str]:

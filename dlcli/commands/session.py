@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dlcli.commands.console import Talk
+from dlcli.commands.console import Talk, kept
 from dlcli.config.invocation import Invocation
 from dlcli.config.schema import Settings
 from dlcli.config.stored import as_yaml
@@ -49,9 +49,10 @@ def recorded(
 
 @contextmanager
 def failing(run: Run) -> Iterator[None]:
-    """Records an exception in the run and lets it go on; an interrupted fit is told how it goes on."""
+    """Keeps what is said in the run's log; records an exception and lets it go on; an interrupted fit is told how it goes on."""
     try:
-        yield
+        with kept(run.note):
+            yield
     except BaseException as error:
         if isinstance(error, Interrupted) and error.hint is None and run.information["verb"] in MODEL_VERBS:
             error.hint = f"dl {run.information['verb']} --resume {run.id}"

@@ -260,7 +260,7 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
         bar.at(report.step, f"{epoch} · loss {report.loss:.3f} · accuracy {100 * report.accuracy:.1f} % · {speed:,.0f}/s")
         return
     if report.fallen_from is not None:
-        _tell_of_fall(run, report, report.fallen_from, job, talk)
+        _tell_of_fall(report, report.fallen_from, job, talk)
     for key, value in report.metrics.items():
         split, name = key.split("/", 1)
         # The loss of the whole epoch has a name of its own beside the windows of StepReport.
@@ -277,7 +277,7 @@ def _tell(run: Run, report: StepReport | EpochReport, job: Job, *, talk: Talk, b
     bar.at(report.step)
 
 
-def _tell_of_fall(run: Run, report: EpochReport, before: float, job: Job, talk: Talk) -> None:
+def _tell_of_fall(report: EpochReport, before: float, job: Job, talk: Talk) -> None:
     now = report.metrics[ROBUST]
     words = (
         f"robust accuracy on val fell from {100 * before:.1f} % to {100 * now:.1f} %, by more than the guard of "
@@ -285,7 +285,6 @@ def _tell_of_fall(run: Run, report: EpochReport, before: float, job: Job, talk: 
         f"and the best weights before it are kept"
     )
     talk.warn(words)
-    run.note(words)
 
 
 def _validation(values: Mapping[str, float]) -> str:

@@ -1,9 +1,10 @@
 import io
 import sys
 
+from rich.table import Table
 from rich.text import Text
 
-from dlcli.commands.console import Talk, metrics_table
+from dlcli.commands.console import Talk, kept, metrics_table
 from dlcli.contracts import Metric
 
 
@@ -106,3 +107,20 @@ def test_a_table_shows_shares_in_percent_with_their_interval_and_leaves_out_what
     assert "1.5000" in said
     assert "unknown" not in said
     assert "absent" not in said
+
+
+def test_what_is_said_is_kept_in_the_runs_log_whether_it_is_seen_or_not() -> None:
+    noted: list[str] = []
+    table = Table("name", "value")
+    table.add_row("loss", "0.5")
+    talk = Talk(quiet=True)
+    talk.line("before")
+    with kept(noted.append):
+        talk.line("one line")
+        talk.warn("careful")
+        talk.show(table)
+        talk.next_commands(("dl evaluate", "what is next"))
+    talk.line("after")
+    assert noted[:2] == ["one line", "warning: careful"]
+    assert any("loss" in line and "0.5" in line for line in noted)
+    assert not [line for line in noted if "dl evaluate" in line or line in {"before", "after"}]
