@@ -28,7 +28,13 @@ def _row(item: Mapping[str, Any]) -> tuple[str, ...]:
     metric = item["metric"]
     result = f"{metric} {shown_interval(metric, item['value'])}" if metric else shorten(item["problem"] or "", 60)
     seconds = f"{item['seconds']:.1f}" if item["seconds"] is not None else ""
-    return (item["id"], item["verb"], item["name"], item["state"], result, seconds, _local_time(item["start"]))
+    return (item["id"], item["verb"], _named(item), item["state"], result, seconds, _local_time(item["start"]))
+
+
+def _named(item: Mapping[str, Any]) -> str:
+    """The name, and of what was finetuned also from what: several are called after the same data."""
+    parent = str(item.get("parent") or "").removeprefix("pretrained:")
+    return f"{item['name']} ← {parent}" if item["verb"] == "finetune" and parent else str(item["name"])
 
 
 def page_lines(item: Mapping[str, Any]) -> list[Line]:

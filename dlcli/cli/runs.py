@@ -108,6 +108,7 @@ def _item(run: Any) -> dict[str, Any]:
         "id": run.id,
         "verb": run.verb,
         "name": run.name,
+        "parent": run.information.get("parent"),
         "state": run.state,
         "metric": name,
         "value": result.metrics[name] if result and name else None,

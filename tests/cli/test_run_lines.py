@@ -29,3 +29,11 @@ def test_a_large_sweep_shows_its_first_trials():
     sweep = {"id": "s", "path": "p", "verb": "train", "metric": "test/accuracy", "arms": {}, "trials": trials, "files": {}}
     lines = text(sweep_lines(sweep))
     assert lines[-1] == "  and 10 more: --json"
+
+
+def test_what_was_finetuned_says_from_what() -> None:
+    found = [item(verb="finetune", parent="pretrained:resnet18"), item(verb="finetune", parent="20261127-1"), item(parent="x")]
+    text = ["".join(part if isinstance(part, str) else part[0] for part in line) for line in list_lines(found)]
+    assert " ← resnet18 " in text[1]
+    assert " ← 20261127-1 " in text[2]
+    assert "←" not in text[3]
