@@ -110,6 +110,7 @@ def test_a_rooms_door_is_a_docstring_only(room):
 @pytest.mark.parametrize("path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: path.stem)
 def test_the_command_line_loads_nothing_heavy_at_import(path):
     light = {
+        "errno",
         "__future__",
         "collections",
         "typing",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from collections.abc import Sequence
 import typer
 
 from dlcli.errors import ConfigError, DlcliError, GateError, Interrupted, Terminated, UsageError, did_you_mean, suggestion
-from dlcli.report.text import safe
+from dlcli.report.text import safe, shorten
 
 # Typer brings its own click and exports only the leaves of its error tree; this is the class above typer.BadParameter.
 _TyperUsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -48,13 +49,22 @@ def exit_code_of(argv: Sequence[str]) -> int:
         return _fail(Interrupted("stopped", signal_number=2), argv)
     except _TyperUsageError as error:
         return _fail(_usage_error(error, argv), argv)
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            return _fail(_bug(error), argv)
+        name = shorten(str(error.filename), 40)
+        return _fail(UsageError(f"'{name}' is longer than a file's name can be", hint="a shorter name"), argv)
     except Exception as error:  # noqa: BLE001 - the last door: a bug gets one line too, and its traceback on request
-        wrapped = DlcliError(f"{type(error).__name__}: {error}; {_BUG}", hint="run again with --debug and report the traceback")
-        wrapped.code = 70
-        wrapped.__cause__ = error
-        for note in getattr(error, "__notes__", []):
-            wrapped.add_note(note)
-        return _fail(wrapped, argv)
+        return _fail(_bug(error), argv)
+
+
+def _bug(error: Exception) -> DlcliError:
+    wrapped = DlcliError(f"{type(error).__name__}: {error}; {_BUG}", hint="run again with --debug and report the traceback")
+    wrapped.code = 70
+    wrapped.__cause__ = error
+    for note in getattr(error, "__notes__", []):
+        wrapped.add_note(note)
+    return wrapped
 
 
 def with_default_values(argv: Sequence[str]) -> list[str]:

@@ -50,7 +50,8 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             if attack is not None:
                 size, model = settings.batch_size, loaded.model
                 attacked = run_attack(model, subject.split, attack, batch_size=size, seed=settings.seed, flag=flag, talk=talk)
-                metrics |= robust_metrics(attacked, classes=len(loaded.model.spec.classes))
+                radius = loaded.model.spec.epsilon.get(attack.threat.norm) if attack.threat.epsilon is None else None
+                metrics |= robust_metrics(attacked, classes=len(loaded.model.spec.classes), radius=radius)
             files = _files(run, subject, found)
             report = None if groups is None else group_report(settings, subject, groups, found, flag=flag, talk=talk)
             if report is not None:
@@ -59,7 +60,7 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             result = finished(run, invocation, seconds=time.perf_counter() - started, metrics=metrics, files=files)
             _tell(subject, found, metrics, settings, talk)
             if attack is not None:
-                name = invocation.choices.get("attack", "the attack")
+                name = invocation.choices.get("attack", "the attack") + ("" if radius is None else f" within {radius:.4g}")
                 talk.show(robust_table(name, loaded.model.spec.classes, metrics, split=settings.split))
             if report is not None:
                 talk.show(report.tables)

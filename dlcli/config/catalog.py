@@ -90,10 +90,11 @@ def group_of_word(verb: str, word: str, *, user: str | None = None) -> str:
         raise UsageError(f"dl {verb} takes no bare word '{word}'; expected KEY=VALUE or an option", hint=f"dl {verb} --help")
     wrong = next((part for part in word.split(",") if part not in names), word)
     near = nearest(wrong, names)
-    shown = names if len(names) <= 12 else near or names[:12]
+    some = f"; expected one of {', '.join(names[:12])}{' …' if len(names) > 12 else ''}"
+    listed = next((kind for kind, found in LISTED.items() if groups[0] in found), None)
     raise UsageError(
-        f"there is no {groups[0]} '{wrong}'; expected one of {', '.join(shown)}{suggestion(near)}",
-        hint=f"dl {verb} {(near or names)[0]}",
+        f"there is no {groups[0]} '{wrong}'{suggestion(near) or some}",
+        hint=f"dl {verb} {near[0]}" if near else f"dl list {listed} shows all of them",
     )
 
 
