@@ -11,6 +11,7 @@ from typing import Any
 
 from dlcli.cli.options import FLAGS, OUTPUT, Flag
 from dlcli.cli.own_data import EXPERIMENTS, kind_of, overrides_of
+from dlcli.cli.study_flags import refuse_foreign_flags
 from dlcli.cli.transfer import backbone_defaults, refuse_two_limits
 from dlcli.errors import UsageError, did_you_mean
 from dlcli.report.text import safe
@@ -30,6 +31,7 @@ def run_verb(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list
 
     bare, overrides = split_words(words)
     overrides = spelled_out(overrides)
+    refuse_foreign_flags(verb, bare, values)
     if bare is not None:
         group = group_of_word(verb, bare, user=values["config_dir"])
         overrides = [f"{override_key(group)}={bare}", *overrides]

@@ -22,13 +22,16 @@ from dlcli.config.build import build
 from dlcli.config.invocation import Invocation
 from dlcli.config.schema import ExplainSettings
 from dlcli.config.stored import as_yaml
-from dlcli.contracts import Batch, Metric
+from dlcli.contracts import Batch, Explainer, Metric
 from dlcli.data.memory import stratified_subset
 from dlcli.engine.device import memory_errors
 from dlcli.errors import UsageError
 from dlcli.report.text import safe
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
+
+# Keys of ``dl explain EXPLAINER`` that no study reads.
+_OF_MAPS = ("explained=", "select=", "evidence=", "thorough=", "require=", "list_layers=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class Scene:
 
     Args:
         split: which of the model's splits the examples are from.
+        explainer: what ``explainer=`` chose, for studies that make maps; None for others.
         tell: says one line while the study works.
         check: raises where a signal asked for a stop.
     """
@@ -45,6 +49,7 @@ class Scene:
     split: str
     seed: int
     batch_size: int
+    explainer: Explainer | None = None
     tell: Callable[[str], None] = lambda line: None
     check: Callable[[], None] = lambda: None
 
@@ -95,7 +100,8 @@ def run_study(settings: ExplainSettings, invocation: Invocation) -> Result | Non
     assert settings.study is not None
     study: Any = build("study", settings.study)
     name = next((str(choice) for group, choice in invocation.choices.items() if group.startswith("study/")), "study")
-    settings = _settled(settings, invocation, name)
+    settings = _settled(settings, invocation, name, maps=getattr(study, "makes_maps", False))
+    explainer = build("explainer", settings.explainer) if getattr(study, "makes_maps", False) else None
     started = time.perf_counter()
     with catching_signals() as flag:
         subject = load_subject(settings, talk)
@@ -104,9 +110,12 @@ def run_study(settings: ExplainSettings, invocation: Invocation) -> Result | Non
             split=settings.split,
             seed=settings.seed,
             batch_size=settings.batch_size,
+            explainer=explainer,
             tell=talk.line,
             check=flag.check,
         )
+        # What a study may refuse before there is a run folder.
+        getattr(study, "check", lambda _: None)(scene)
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
             talk.line(f"{plain_number(len(scene.rows(study.examples)))} examples would be looked at; nothing was written")
@@ -120,11 +129,16 @@ def run_study(settings: ExplainSettings, invocation: Invocation) -> Result | Non
             return result
 
 
-def _settled(settings: ExplainSettings, invocation: Invocation, name: str) -> ExplainSettings:
-    """The settings with a study's own limit. Raises UsageError for what a study would ignore."""
+def _settled(settings: ExplainSettings, invocation: Invocation, name: str, *, maps: bool) -> ExplainSettings:
+    """The settings with a study's own limit. Raises UsageError for what a study would ignore.
+
+    Args:
+        maps: it makes some, so that it matters which explainer there is.
+    """
     if settings.images is not None:
         raise UsageError(f"dl explain {name} needs labels, and --images brings none", hint="dl explain gradcam --images …")
-    ignored = next((text for text in invocation.overrides if text.lstrip("+").startswith("explainer")), None)
+    unread = _OF_MAPS if maps else ("explainer", *_OF_MAPS)
+    ignored = next((text for text in invocation.overrides if text.lstrip("+").startswith(unread)), None)
     if ignored is not None:
         raise UsageError(f"dl explain {name} explains no single example: {ignored} has no place", hint="study.KEY=VALUE")
     asked = any(text.startswith("limit=") for text in invocation.overrides)

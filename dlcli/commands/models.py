@@ -39,6 +39,7 @@ class Loaded:
         reference: what goes into ``parent``: the run's id, ``builtin:mnist``, or ``pretrained:NAME``.
         name: the name of the model's run, ``builtin-mnist``, or ``pretrained-NAME``.
         data: the node of the data that it was trained on; empty for ``pretrained:NAME``, whose data are not here.
+        parent: what the run says it was made from, such as a model that it goes on from; None where it began with new weights.
     """
 
     model: Classifier
@@ -46,6 +47,7 @@ class Loaded:
     reference: str
     name: str
     data: Mapping[str, Any]
+    parent: str | None = None
 
 
 def load_model(reference: str | None, *, which: str, device: torch.device, talk: Talk) -> Loaded:
@@ -81,7 +83,10 @@ def load_model(reference: str | None, *, which: str, device: torch.device, talk:
     model = rebuild(checkpoint, source=str(run.path))
     placed = place(model, device)
     assert isinstance(placed, Classifier)
-    return Loaded(placed.eval(), checkpoint, run.id, run.name, _mapping(config.get("data"), run))
+    parent = run.information.get("parent")
+    return Loaded(
+        placed.eval(), checkpoint, run.id, run.name, _mapping(config.get("data"), run), None if parent is None else str(parent)
+    )
 
 
 def rebuild(checkpoint: Checkpoint, *, source: str) -> Classifier:

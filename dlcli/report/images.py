@@ -22,6 +22,8 @@ _HEAT = (
     (252, 255, 164),
 )
 
+_MORE, _LESS = (213.0, 94.0, 0.0), (0.0, 114.0, 178.0)  # Okabe and Ito's vermilion and blue
+
 
 def to_uint8(images: Tensor) -> Tensor:
     """Returns images as uint8 (N, H, W, 3), rounded to the nearest level; grey becomes three equal channels.
@@ -81,6 +83,19 @@ def overlay(images: Tensor, maps: Tensor, *, alpha: float = 0.5) -> Tensor:
     # Violet to amber: the ends of the table would be lost on black strokes and on white ones.
     heat = heat_colors(0.35 + 0.47 * strength).float()
     return torch.lerp(images.cpu().float(), heat, opacity).round().to(torch.uint8)
+
+
+def difference_colors(maps: Tensor) -> Tensor:
+    """Returns the colours of signed maps, uint8 (N, H, W, 3): white is 0, red above and blue below, by each map's largest size.
+
+    Args:
+        maps: float (N, H, W).
+    """
+    values = maps.detach().cpu().float().nan_to_num(nan=0.0)
+    largest = values.abs().amax(dim=(1, 2), keepdim=True).clamp(min=torch.finfo(torch.float32).tiny)
+    share = (values / largest)[..., None]
+    ends = torch.where(share > 0, torch.tensor(_MORE), torch.tensor(_LESS))
+    return torch.lerp(torch.tensor(255.0), ends, share.abs()).round().to(torch.uint8)
 
 
 def tile(images: Tensor, columns: int, *, gap: int = 1) -> Tensor:

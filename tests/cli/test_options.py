@@ -3,12 +3,13 @@ import inspect
 import pytest
 
 from dlcli.cli.options import FLAGS, Flag, with_flags
-from dlcli.config.catalog import groups_of, keys_of
+from dlcli.config.catalog import entries, groups_of, keys_of, read_yaml
 
 
 @pytest.mark.parametrize("verb", FLAGS)
 def test_every_flags_key_is_a_key_of_the_verb(verb):
-    known = {*dict(keys_of(verb)), *groups_of(verb)}
+    studies = [read_yaml(path) for path in entries(f"study/{verb}").values()]
+    known = {*dict(keys_of(verb)), *groups_of(verb), *(f"study.{key}" for study in studies for key in study)}
     assert [flag.key for flag in FLAGS[verb].values() if flag.key is not None and flag.key not in known] == []
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from dlcli.report.images import heat_colors, letterboxed, overlay, png_bytes, tile, to_uint8, unit_maps
+from dlcli.report.images import difference_colors, heat_colors, letterboxed, overlay, png_bytes, tile, to_uint8, unit_maps
 
 
 def decoded(png):
@@ -162,3 +162,15 @@ def test_a_letterbox_averages_a_larger_image_down():
 def test_a_letterbox_without_a_side_is_refused():
     with pytest.raises(ValueError, match="side must be at least 1"):
         letterboxed(torch.zeros(2, 2, 3, dtype=torch.uint8), 0)
+
+
+def test_a_difference_is_white_at_zero_red_above_and_blue_below() -> None:
+    maps = torch.zeros(2, 2, 2)
+    maps[0, 0, 0], maps[0, 1, 1] = 2.0, -2.0
+    colors = difference_colors(maps)
+    assert colors.dtype == torch.uint8
+    assert colors[0, 0, 1].tolist() == [255, 255, 255]
+    red, blue = colors[0, 0, 0].tolist(), colors[0, 1, 1].tolist()
+    assert red[0] > red[2]
+    assert blue[2] > blue[0]
+    assert (colors[1] == 255).all()
