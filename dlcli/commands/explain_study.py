@@ -15,6 +15,7 @@ from torch import Tensor
 
 from dlcli.classifier import Classifier
 from dlcli.commands.console import Talk
+from dlcli.commands.next_steps import same_subject
 from dlcli.commands.session import finished, plain_number, recorded
 from dlcli.commands.signals import catching_signals
 from dlcli.commands.subject import Subject, load_subject
@@ -126,6 +127,7 @@ def run_study(settings: ExplainSettings, invocation: Invocation) -> Result | Non
             seconds = time.perf_counter() - started
             result = finished(run, invocation, seconds=seconds, metrics=found.metrics, files=_files(run, found, name))
             _tell(talk, found, run, result)
+            talk.next_commands(*_of_this_model(found.following, settings))
             return result
 
 
@@ -165,7 +167,12 @@ def _tell(talk: Talk, found: Findings, run: Run, result: Result) -> None:
         if file.endswith(".png"):
             talk.line(f"picture: {run.path}/{file}")
     talk.line(f"explain run: {run.path} · {result.seconds:.1f} s")
-    talk.next_commands(*found.following)
+
+
+def _of_this_model(following: Sequence[tuple[str, str]], settings: ExplainSettings) -> list[tuple[str, str]]:
+    """The commands about the model that the user named."""
+    same, verbs = same_subject(settings), ("dl explain", "dl evaluate", "dl attack")
+    return [(command + (same if command.startswith(verbs) else ""), purpose) for command, purpose in following]
 
 
 def _table(title: str, rows: Sequence[Sequence[str]]) -> Table:
