@@ -10,13 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.classifier import borrowed, class_logits
+from dlcli.commands.columns_words import Difference, csv_files, difference_arrays, group_tables, weight_table, words_of
 from dlcli.commands.explain_files import joined
 from dlcli.commands.explain_study import Findings, Scene, refuse_kind
 from dlcli.commands.models import data_source
 from dlcli.contracts import Metric, Split
 from dlcli.data.attributes import Attributes
-from dlcli.data.groups import membership, parse_groups
+from dlcli.data.groups import Membership, membership, parse_groups
 from dlcli.engine.attribute import attribute
+from dlcli.errors import UsageError
 from dlcli.explainers.integrated_gradients import IntegratedGradients
 from dlcli.metrics.importance import importance_difference, mean_importance
 from dlcli.metrics.permutation import permutation_importance
@@ -54,13 +56,20 @@ class ColumnImportance:
             if getattr(self, name) < least:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
 
+    def check(self, scene: Scene) -> None:
+        """Raises what calling it raises of names, before anything is measured."""
+        refuse_kind(scene, "columns", "table")
+        if len(scene.subject.split) < 2:
+            raise UsageError("dl explain columns needs 2 examples or more, got 1", hint="a larger --limit")
+        _memberships(scene, self.groups)
+
     def __call__(self, scene: Scene) -> Findings:
         """Returns ``explain/importance/COLUMN`` in units of the logit and ``explain/permutation/COLUMN`` in nats.
 
         Raises:
             UsageError: no table, or ``groups`` names no column of it.
         """
-        refuse_kind(scene, "columns", "table")
+        self.check(scene)
         rows = scene.rows(self.examples)
         split, spec = scene.subject.split.select(rows), scene.model.spec
         names = [column.name for column in spec.columns]
@@ -70,8 +79,7 @@ class ColumnImportance:
         order = sorted(names, key=lambda name: -weights[name].value)
         values = [torch.tensor([[table[name].value for name in names]]) for table in (weights, rises)]
         agreement = float(spearman(*values)[0])
-        asked = ",".join(self.groups) if isinstance(self.groups, list) else self.groups
-        groups = [] if asked is None else _differences(scene, rows, maps, names, asked)
+        groups = _differences(_memberships(scene, self.groups), rows, maps, names)
         metrics = {f"explain/importance/{name}": weights[name] for name in names}
         metrics |= {f"explain/permutation/{name}": rises[name] for name in names}
         metrics["explain/importance_agreement"] = Metric(agreement, n=len(names))
@@ -79,10 +87,14 @@ class ColumnImportance:
         title = f"{spec.name}: columns by weight, 95 % intervals"
         return Findings(
             metrics=metrics,
-            arrays={"attributions": maps, "index": _whole(split).index.cpu(), **_arrays(groups)},
+            arrays={"attributions": maps, "index": _whole(split).index.cpu(), **difference_arrays(groups)},
+            files=csv_files(names, weights, rises, groups),
             pictures={"columns": column_bars(panels, order[:_DRAWN], title=title)},
-            tables=[("what each column weighs", _table(order[: self.shown], weights, rises)), *_group_tables(groups, self.shown)],
-            words=_words(order, rises, agreement, len(split), groups),
+            tables=[
+                ("what each column weighs", weight_table(order[: self.shown], weights, rises)),
+                *group_tables(groups, self.shown),
+            ],
+            words=words_of(order, rises, agreement, len(split), groups),
             following=(
                 ("dl explain counterfactual", "what would have to change, for each person"),
                 ("dl evaluate --groups COLUMN", "who is served worse"),
@@ -118,72 +130,28 @@ def _permuted(scene: Scene, split: Split, draws: int) -> list[Metric]:
         return permutation_importance(losses, batch.inputs, draws=draws, keys=keys, check=scene.check)
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """How much more a column weighs in a group than outside of it."""
-
-    group: str
-    column: str
-    metric: Metric
-
-    @property
-    def clear(self) -> bool:
-        """Its interval does not hold zero."""
-        low, high = self.metric.low, self.metric.high
-        return low is not None and high is not None and not low <= 0 <= high
-
-
-def _differences(scene: Scene, rows: Tensor, maps: Tensor, names: Sequence[str], asked: str) -> list[_Difference]:
+def _memberships(scene: Scene, asked: str | list[str] | None) -> list[Membership]:
+    """The groupings of the whole split. Raises UsageError for what names no column."""
+    if asked is None:
+        return []
     subject = scene.subject
     source = data_source(subject.loaded.data, source=subject.loaded.reference)
     everyone = subject.split.targets.cpu()
     attributes = Attributes.of(source, scene.split, index=torch.arange(len(everyone)), targets=everyone)
+    text = ",".join(asked) if isinstance(asked, list) else asked
+    return [membership(grouping, attributes.column) for grouping in parse_groups(text, attributes.columns)]
+
+
+def _differences(groupings: Sequence[Membership], rows: Tensor, maps: Tensor, names: Sequence[str]) -> list[Difference]:
+    """Of each group and those outside of it; of two groups the second would say the same the other way round."""
     found = []
-    for grouping in parse_groups(asked, attributes.columns):
-        groups = membership(grouping, attributes.column)
+    for groups in groupings:
         own = groups.groups[rows.cpu()]
-        for place, group in enumerate(groups.names):
+        for place, group in enumerate(groups.names[:1] if len(groups.names) == 2 else groups.names):
             members = own == place
             if members.any() and not members.all():
                 gaps = importance_difference(maps, members)
-                label = f"{groups.column} {group}"
-                found += [_Difference(label, name, gap) for name, gap in zip(names, gaps, strict=True)]
-    return found
-
-
-def _arrays(found: Sequence[_Difference]) -> dict[str, Any]:
-    """Every difference with its bounds, and what it is of; nothing without groups."""
-    values = [[one.metric.value, one.metric.low, one.metric.high] for one in found]
-    return {"differences": values, "difference_of": [[one.group, one.column] for one in found]} if found else {}
-
-
-def _table(order: Sequence[str], weights: dict[str, Metric], rises: dict[str, Metric]) -> list[list[str]]:
-    header = ["column", "mean |attribution|", "rise of the loss when shuffled"]
-    return [header, *([name, _cell(weights[name]), _cell(rises[name])] for name in order)]
-
-
-def _cell(metric: Metric) -> str:
-    bounds = "" if metric.low is None or metric.high is None else f" [{metric.low:.3f}, {metric.high:.3f}]"
-    return f"{metric.value:.3f}{bounds}"
-
-
-def _group_tables(found: Sequence[_Difference], shown: int) -> list[tuple[str, list[list[str]]]]:
-    clear = sorted((one for one in found if one.clear), key=lambda one: -abs(one.metric.value))
-    if not clear:
-        return []
-    rows = [[one.group, one.column, _cell(one.metric)] for one in clear[:shown]]
-    return [("groups: mean |attribution| inside less outside", [["group", "column", "weighs more by"], *rows])]
-
-
-def _words(order: Sequence[str], rises: dict[str, Metric], agreement: float, n: int, groups: Sequence[_Difference]) -> list[str]:
-    first = order[0]
-    needed = [name for name, metric in rises.items() if (metric.low or 0) > 0]
-    found = [
-        f"{first} weighs most of {len(order)} columns, n = {n}; {len(needed)} are missed beyond their interval when shuffled",
-        f"both orders agree to {agreement:.2f} (Spearman); where two columns say the same, shuffling one costs little",
-        "what weighs in the model need not cause anything in the world",
-    ]
-    if groups:
-        clear, chance = sum(one.clear for one in groups), len(groups) / 20
-        found.insert(2, f"groups: {clear} of {len(groups)} differences exclude zero; chance alone gives about {chance:.0f}")
+                rest = groups.names[1] if len(groups.names) == 2 else "the rest"
+                label = f"{groups.column}: {group} less {rest}"
+                found += [Difference(label, name, gap) for name, gap in zip(names, gaps, strict=True)]
     return found

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,16 +9,18 @@ import torch
 from torch import Tensor
 
 from dlcli.classifier import borrowed, probabilities
+from dlcli.commands.counterfactual_words import Found, changes, counterfactuals_csv, counterfactuals_json, sentences
 from dlcli.commands.explain_study import Findings, Scene, refuse_kind
-from dlcli.contracts import Column, DataSpec
+from dlcli.contracts import DataSpec
 from dlcli.data.columns import named
-from dlcli.data.groups import plain
 from dlcli.engine.counterfactual import Counterfactual, nearest_change
 from dlcli.errors import UsageError, did_you_mean
 from dlcli.metrics.intervals import mean_interval, wilson
 
-# What nobody can change, where a table has it and the user names nothing else.
-_FIXED = ("age", "sex", "gender", "race", "ethnicity", "native-country", "nationality", "disability")
+# What nobody can change, or nobody else may ask for, where a table has it and the user names nothing; letters alone count.
+_PERSON = ("age", "sex", "gender", "race", "ethnicity", "nativecountry", "nationality", "disability")
+_PRIVATE = ("maritalstatus", "relationship", "religion")
+_PAST = ("numcompaniesworked", "performancerating")
 _VALUES = 24  # of a number that are tried, spread evenly over those that occur
 
 
@@ -33,10 +32,11 @@ class Counterfactuals:
 
     Args:
         examples: rows that are looked at, the surest first; at least 1.
+        rows: their numbers in the split in place of that, such as those that ``dl explain integrated_gradients`` names.
         goal: the class to reach, by name; None: the first of two.
         chance: of it that is enough, in (0, 1).
-        immutable: columns that stay, a list or with commas between; None: age, gender and the like, and
-            years that have passed.
+        immutable: columns that stay, a list or with commas between; None: age, gender, marital status and the like, and what
+            has passed.
         increasing: columns whose numbers can only grow.
         columns: that may change at once, at least 1.
 
@@ -48,6 +48,7 @@ class Counterfactuals:
     data_kind: ClassVar[str] = "table"
 
     examples: int = 5
+    rows: int | list[int] | None = None
     goal: str | None = None
     chance: float = 0.5
     immutable: str | list[str] | None = None
@@ -60,19 +61,31 @@ class Counterfactuals:
         if not 0 < self.chance < 1:
             raise ValueError(f"chance must be above 0 and below 1, got {self.chance}")
 
+    def check(self, scene: Scene) -> None:
+        """Raises what calling it raises of names, before anything is looked for."""
+        refuse_kind(scene, "counterfactual", "table")
+        spec = scene.model.spec
+        _goal(spec, self.goal)
+        _named(spec, self.immutable, "immutable")
+        _named(spec, self.increasing, "increasing")
+        wrong = [row for row in self._rows if not 0 <= row < len(scene.subject.split)]
+        if wrong:
+            last = len(scene.subject.split) - 1
+            raise UsageError(f"study.rows: there is no row {wrong[0]}; expected 0 to {last}", hint=f"study.rows=[0,{last}]")
+
     def __call__(self, scene: Scene) -> Findings:
         """Returns ``explain/counterfactuals``, the share of rows with one, and how many columns it takes.
 
         Raises:
-            UsageError: no table, a class or a column that it has not, or no row of another class than the goal.
+            UsageError: no table, a class, a column or a row that it has not, or no row of another class than the goal.
         """
-        refuse_kind(scene, "counterfactual", "table")
+        self.check(scene)
         spec = scene.model.spec
         goal = _goal(spec, self.goal)
-        fixed = _named(spec, self.immutable) if self.immutable is not None else _usually_fixed(spec)
-        growing = _named(spec, self.increasing)
+        fixed = _usually_fixed(spec) if self.immutable is None else _named(spec, self.immutable, "immutable")
+        growing = _named(spec, self.increasing, "increasing")
         everyone = next(iter(scene.subject.split.batches(torch.arange(len(scene.subject.split)), len(scene.subject.split))))
-        found: list[_Found] = []
+        found: list[Found] = []
         with borrowed(scene.model), torch.no_grad():
 
             def ask(rows: Tensor) -> Tensor:
@@ -80,34 +93,33 @@ class Counterfactuals:
                 return probabilities(scene.model(rows))[:, goal]
 
             chances = ask(everyone.inputs)
-            for place in _surest(chances, self.chance, self.examples, spec.classes[goal]):
-                row = everyone.inputs[place]
-                options = _options(spec, everyone.inputs, row, fixed=fixed, growing=growing)
-                change = nearest_change(ask, row, options, _spans(spec), wanted=self.chance, most=self.columns)
-                cells = _changes(spec.columns, row, change.row)
-                found.append(_Found(int(everyone.index[place]), float(chances[place]), change, cells))
-        reached = [len(one.cells) for one in found if one.change.reached]
-        metrics = {"explain/counterfactuals": wilson(len(reached), len(found))}
+            for place in self._rows or _surest(chances, self.chance, self.examples, spec.classes[goal]):
+                row, before = everyone.inputs[place], float(chances[place])
+                change = Counterfactual(row, before, True)
+                if before < self.chance:
+                    options = _options(spec, everyone.inputs, row, fixed=fixed, growing=growing)
+                    change = nearest_change(ask, row, options, _spans(spec), wanted=self.chance, most=self.columns)
+                found.append(Found(int(everyone.index[place]), before, change, changes(spec.columns, row, change.row)))
+        sought = [one for one in found if one.before < self.chance]
+        reached = [len(one.cells) for one in sought if one.change.reached]
+        metrics = {"explain/counterfactuals": wilson(len(reached), len(sought))}
         metrics |= {"explain/columns_changed": mean_interval(reached)} if reached else {}
-        rows = torch.stack([one.change.row for one in found])
+        name = spec.classes[goal]
         return Findings(
             metrics=metrics,
-            arrays={"rows": rows.cpu(), "index": [one.index for one in found]},
+            arrays={"rows": torch.stack([one.change.row for one in found]).cpu(), "index": [one.index for one in found]},
             pictures={},
-            files={"counterfactuals.csv": _csv(found)},
-            words=[*_sentences(found, spec.classes[goal], self.columns), *_limits(fixed)],
+            files={
+                "counterfactuals.csv": counterfactuals_csv(found),
+                "items.json": counterfactuals_json(found, goal=name, chance=self.chance, fixed=sorted(fixed)),
+            },
+            words=[*sentences(found, name, self.columns), *_limits(fixed)],
             following=(("dl explain columns", "what weighs for everybody"),),
         )
 
-
-@dataclass(frozen=True)
-class _Found:
-    """A row's number, the chance of the goal before, what was found, and (column, before, after) where they differ."""
-
-    index: int
-    before: float
-    change: Counterfactual
-    cells: list[tuple[str, str, str]]
+    @property
+    def _rows(self) -> list[int]:
+        return [self.rows] if isinstance(self.rows, int) else self.rows or []
 
 
 def _goal(spec: DataSpec, name: str | None) -> int:
@@ -120,20 +132,24 @@ def _goal(spec: DataSpec, name: str | None) -> int:
     return 0 if name is None else spec.classes.index(name)
 
 
-def _named(spec: DataSpec, asked: str | list[str] | None) -> set[str]:
+def _named(spec: DataSpec, asked: str | list[str] | None, key: str) -> set[str]:
     """The columns of these names. Raises UsageError for one that is not there."""
-    words = asked if isinstance(asked, list) else (asked or "").split(",")
+    words = [word.strip() for word in (asked if isinstance(asked, list) else (asked or "").split(","))]
     known = {column.name.casefold(): column.name for column in spec.columns}
     for word in filter(None, words):
         if word.casefold() not in known:
             near = did_you_mean(word, known.values()) or f"; it has {named(list(known.values()))}"
-            raise UsageError(f"{word}: {spec.name} has no such column{near}", hint="study.immutable=[NAME,NAME]")
+            raise UsageError(
+                f"{word}: {spec.name} has no such column{near}",
+                hint="--immutable NAME,NAME" if key == "immutable" else f"study.{key}=[NAME,NAME]",
+            )
     return {known[word.casefold()] for word in words if word}
 
 
 def _usually_fixed(spec: DataSpec) -> set[str]:
     """Columns of these names, and years that have passed."""
-    return {name for name in (column.name for column in spec.columns) if name.casefold() in _FIXED or "year" in name.casefold()}
+    letters = {column.name: "".join(filter(str.isalpha, column.name.casefold())) for column in spec.columns}
+    return {name for name, plain in letters.items() if plain in {*_PERSON, *_PRIVATE, *_PAST} or "year" in plain}
 
 
 def _surest(chances: Tensor, wanted: float, count: int, goal: str) -> Tensor:
@@ -167,42 +183,9 @@ def _spans(spec: DataSpec) -> list[float | None]:
     ]
 
 
-def _changes(columns: Sequence[Column], before: Tensor, after: Tensor) -> list[tuple[str, str, str]]:
-    found = []
-    for column, old, new in zip(columns, before.tolist(), after.tolist(), strict=True):
-        if old == old and old != new:  # noqa: PLR0124 - NaN is unlike itself
-            found.append((column.name, _value(column, old), _value(column, new)))
-    return found
-
-
-def _value(column: Column, value: float) -> str:
-    if not column.categories:
-        return plain(round(value, 6))
-    return column.categories[int(value) - 1] if value >= 1 else "unknown"
-
-
-def _sentences(found: Sequence[_Found], goal: str, most: int) -> list[str]:
-    lines = []
-    for one in found:
-        moved = "; ".join(f"{name} {old} → {new}" for name, old, new in one.cells) or "nothing changed"
-        chances = f"row {one.index}: {goal} {100 * one.before:.0f} % → {100 * one.change.chance:.0f} %"
-        lines.append(f"{chances} with {moved}" if one.change.reached else f"{chances} at best, by {most} columns: {moved}")
-    return lines
-
-
 def _limits(fixed: set[str]) -> list[str]:
     stays = f"{', '.join(sorted(fixed))} stay as they are" if fixed else "every column may change"
     return [
         f"{stays}; nearer changes of several columns may exist",
         "this is what changes the model's answer; whether it would change the person's is another question",
     ]
-
-
-def _csv(found: Sequence[_Found]) -> bytes:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["index", "column", "before", "after", "chance_before", "chance_after", "reached"])
-    for one in found:
-        ends = [f"{one.before:.6f}", f"{one.change.chance:.6f}", "yes" if one.change.reached else "no"]
-        writer.writerows([one.index, *cell, *ends] for cell in one.cells)
-    return text.getvalue().encode()

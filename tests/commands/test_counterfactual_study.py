@@ -1,6 +1,7 @@
 """What would have to change, on a trained table."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,16 @@ def test_what_is_said_of_a_row_is_what_the_model_says_of_it(dl: Any, model: str,
     lines = [line for line in answer.err.splitlines() if line.startswith("row ")]
     assert len(lines) == 3
     for line, index, chance in zip(lines, arrays["index"], chances, strict=True):
-        assert line.startswith(f"row {index}: No ")
-        assert f"→ {100 * float(chance):.0f} %" in line
-        assert " with " not in line or chance >= 0.5
+        assert line.startswith(f"row {index}: ")
+        assert line.endswith(f"→ {100 * float(chance):.0f} %")
+        assert ("none found" in line) == (float(chance) < 0.5)
     changed = changes_in(tmp_path)
     assert changed
-    assert {row["column"] for row in changed}.isdisjoint({"Age", "Gender", "YearsAtCompany"})
+    assert {row["column"] for row in changed}.isdisjoint({"Age", "Gender", "YearsAtCompany", "MaritalStatus"})
+    content = json.loads((folder_of(tmp_path) / "items.json").read_text())
+    assert [item["index"] for item in content["items"]] == arrays["index"].tolist()
+    assert content["goal"] == "No"
+    assert {"Age", "Gender"} <= set(content["immutable"])
 
 
 def test_columns_that_may_only_grow_do_and_others_stay(dl: Any, model: str, tmp_path: Path) -> None:
@@ -62,11 +67,26 @@ def test_columns_that_may_only_grow_do_and_others_stay(dl: Any, model: str, tmp_
     assert max(per_row.count(index) for index in per_row) <= 2
 
 
+def test_rows_of_ones_choice_are_looked_at_and_one_that_is_there_already_stays(dl: Any, model: str, tmp_path: Path) -> None:
+    answer = dl(
+        "explain", "counterfactual", "--run", model, "study.rows=[7,0]", "study.chance=0.01", "--immutable", " age,Gender"
+    )
+    assert answer.code == 0, answer.err
+    lines = [line for line in answer.err.splitlines() if line.startswith("row ")]
+    assert [line.partition(":")[0] for line in lines] == ["row 7", "row 0"]
+    assert all("as it stands" in line for line in lines)
+    assert "Age, Gender stay as they are" in answer.err
+    assert changes_in(tmp_path) == []
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
         (["study.goal=Noo"], "did you mean 'No'"),
         (["study.immutable=[Agee]"], "did you mean 'Age'"),
+        (["--immutable", "Agee"], "try: --immutable NAME,NAME"),
+        (["study.increasing=Agee"], "did you mean 'Age'"),
+        (["study.rows=220"], "expected 0 to 219"),
         (["study.chance=1"], "below 1"),
         (["study.chance=0.0001"], "already"),
         (["--run", "builtin:mnist"], "looks at tables"),
