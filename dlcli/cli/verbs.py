@@ -21,6 +21,8 @@ _CFG = ("job", "hydra", "all")
 _INFO = ("all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
 # Flags that make no sense for a run that only goes on.
 _NOT_RESUMED = ("multirun", "seeds", "cfg", "package", "info", "dry_run")
+# Names as papers write them, which no file should have.
+_SPELLINGS = {"gradcam++": "gradcam_pp"}
 _SHOWN = ("quiet", "json", "open", "dry_run", "debug")
 
 
@@ -33,6 +35,7 @@ def run_verb(verb: str, words: Sequence[str], values: Mapping[str, Any]) -> list
     overrides = spelled_out(overrides)
     refuse_foreign_flags(verb, bare, values)
     if bare is not None:
+        bare = _SPELLINGS.get(bare, bare)
         group = group_of_word(verb, bare, user=values["config_dir"])
         overrides = [f"{override_key(group)}={bare}", *overrides]
     elif verb == "train" and values.get("resume") is None and (kind := kind_of(values)) is not None:

@@ -236,3 +236,9 @@ def test_trials_run_in_other_processes_through_hydras_joblib_launcher(dl, tmp_pa
     assert answer.code == 0, answer.err
     assert len(runs_in(tmp_path)) == 2
     assert len(list((tmp_path / "runs" / "sweeps").glob("*/sweep.json"))) == 1
+
+
+def test_a_name_is_taken_as_papers_write_it(dl):
+    answer = dl("explain", "gradcam++", "--run", "builtin:mnist", "--limit", "2", "--no-evidence")
+    assert answer.code == 0, answer.err
+    assert "explain/gradcam_pp/" in answer.err
