@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -123,7 +123,7 @@ def weighed(
         seconds: that the maps themselves took.
     """
     steps, twins = (pair[settings.thorough] for pair in (_STEPS, _TWINS))
-    scene = _Scene(subject, explainer, settings, check)
+    scene = Weighing(subject, explainer, batch_size=settings.batch_size, seed=settings.seed, check=check)
     asked = settings.evidence or settings.thorough or settings.require is not None
     count = len(report.maps) * (NULLS + 3) * 2 * (steps + 1) * (1 + twins)
     need = (1 + twins + settings.thorough * _DRAWS) * seconds + count * scene.pace(report)
@@ -151,15 +151,17 @@ def refuse_less(word: Word | None, trust: Trust | None) -> None:
 
 
 @dataclass(frozen=True)
-class _Scene:
+class Weighing:
     """A model, its examples and an explainer."""
 
     subject: Subject
     explainer: Explainer
-    settings: ExplainSettings
+    _: KW_ONLY
+    batch_size: int
+    seed: int
     check: Callable[[], None]
 
-    def of_twin(self, seed: int) -> _Scene:
+    def of_twin(self, seed: int) -> Weighing:
         """The same with new weights."""
         loaded = self.subject.loaded
         return replace(self, subject=replace(self.subject, loaded=replace(loaded, model=untrained(loaded, seed=seed))))
@@ -179,21 +181,21 @@ class _Scene:
         """Maps for these classes, one for each example."""
         found = []
         model, split = self.subject.loaded.model, self.subject.split
-        batches = split.batches(torch.arange(len(split)), self.settings.batch_size)
-        for batch, classes in zip(batches, torch.split(explained, self.settings.batch_size), strict=True):
+        batches = split.batches(torch.arange(len(split)), self.batch_size)
+        for batch, classes in zip(batches, torch.split(explained, self.batch_size), strict=True):
             self.check()
-            keys = SampleKeys(self.settings.seed, batch.index)
+            keys = SampleKeys(self.seed, batch.index)
             with borrowed(model):
                 maps = self.explainer(model, batch.inputs, classes.to(batch.inputs.device), rng=keys)
             found.append(maps.detach().float().cpu())
         return torch.cat(found)
 
     def faith(self, report: ExplainReport, maps: Tensor, *, steps: int) -> Faithfulness:
-        """The areas of maps and of those that know nothing."""
+        """The areas of maps (N, H, W), or of several for each image (N, M, H, W), and of those that know nothing."""
         device, model = self.subject.device, self.subject.loaded.model
         images = report.inputs.to(device)
-        keys = SampleKeys(self.settings.seed, report.index.to(device))
-        whole = torch.cat([maps.to(device)[:, None], null_maps(images, NULLS, keys)], dim=1)
+        keys = SampleKeys(self.seed, report.index.to(device))
+        whole = torch.cat([maps.to(device).reshape(len(images), -1, *images.shape[2:]), null_maps(images, NULLS, keys)], dim=1)
         explained = report.explained.to(device)
 
         def ask(frames: Tensor, rows: Tensor) -> Tensor:
@@ -211,16 +213,20 @@ class _Scene:
     def evidence(self, model: nn.Module, report: ExplainReport, *, steps: int, thorough: bool) -> tuple[Evidence, Faithfulness]:
         """What the model itself shows; how its maps differ without training comes later."""
         faith = self.faith(report, report.maps, steps=steps)
-        contrast = None
-        if getattr(self.explainer, "class_dependent", True):
-            with borrowed(model), torch.no_grad():
-                batches = self.subject.split.batches(torch.arange(len(self.subject.split)), self.settings.batch_size)
-                chances = torch.cat([probabilities(model(batch.inputs)).cpu() for batch in batches])
-            other = chances.scatter(1, report.explained[:, None], -1.0).argmax(dim=1)
-            contrast = spearman(report.maps, self.maps(other))
+        contrast = self.contrast(model, report)
         unsteady = self._sensitivity(report) if thorough else None
         unknown = torch.zeros(len(report.maps))
         return Evidence(faith.percentile(), faith.margin(), unknown, report.empty, contrast, unsteady), faith
+
+    def contrast(self, model: nn.Module, report: ExplainReport) -> Tensor | None:
+        """Rank correlation with the maps of the second likeliest class; None where the class does not matter."""
+        if not getattr(self.explainer, "class_dependent", True):
+            return None
+        with borrowed(model), torch.no_grad():
+            batches = self.subject.split.batches(torch.arange(len(self.subject.split)), self.batch_size)
+            chances = torch.cat([probabilities(model(batch.inputs)).cpu() for batch in batches])
+        other = chances.scatter(1, report.explained[:, None], -1.0).argmax(dim=1)
+        return spearman(report.maps, self.maps(other))
 
     def evidence_of(self, report: ExplainReport, *, steps: int) -> tuple[Tensor, Faithfulness]:
         """Maps for the same classes, and their areas."""
@@ -228,7 +234,7 @@ class _Scene:
         return maps, self.faith(report, maps, steps=steps)
 
     def _sensitivity(self, report: ExplainReport) -> Tensor:
-        keys = SampleKeys(self.settings.seed, report.index)
+        keys = SampleKeys(self.seed, report.index)
         images, model, found = report.inputs, self.subject.loaded.model, []
         for draw in range(_DRAWS):
             self.check()

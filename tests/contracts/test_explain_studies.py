@@ -21,6 +21,7 @@ from dlcli.data.memory import MemorySplit
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "study" / "explain").glob("*.yaml"))
 CPU = torch.device("cpu")
 SMALL = {"examples": 40, "resolution": 3, "line": 3, "hessian_examples": 20, "lanczos": 3, "replay_steps": 2}
+SMALL |= {"methods": ["gradcam", "saliency"], "columns": 1}
 SMALL |= {"directions": 1, "perplexity": 5.0, "channels": 1, "patches": 1}
 
 every_study = pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
