@@ -106,6 +106,9 @@ def explain(words: list[str], values: dict[str, Any]) -> None:
     dl explain gradcam --select worst --class label
     dl explain saliency --run builtin:mnist   single pixels
     dl explain gradients                      backpropagation, layer by layer
+    dl explain auto                           methods by the evidence for them
+    dl explain compare --run A --against B    two models, side by side
+    dl explain counterfactual --run latest    tables: what would turn the answer
     """
     run_verb("explain", words, values)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -86,6 +87,8 @@ class MapComparison:
         names = (label, own if own != label else f"{own} ({scene.subject.loaded.reference})")
         pair = MapPair(before, after, names, comparable=same)
         title = f"{type(explainer).__name__} of {'the true class' if same else 'the class that each predicts'}"
+        against = "" if self.against is None else f" --against {shlex.quote(self.against)}"
+        another = "saliency" if isinstance(explainer, GradCAM) else "gradcam"
         sheet, shown = _pictures(pair, self.shown, scene.model.spec.classes)
         return Findings(
             metrics=pair.metrics,
@@ -95,8 +98,8 @@ class MapComparison:
             files={"pairs.csv": pairs_csv(pair, scene.model.spec.classes, other.spec.classes)},
             words=[f"{names[1]} against {names[0]}, {title}, n = {len(after.maps)}", *words_of(pair)],
             following=(
-                ("dl explain compare explainer=integrated_gradients", "the same by another method"),
-                ("dl attack report --against RUN", "which of two models stands more"),
+                (f"dl explain compare explainer={another}{against}", "the same by another method"),
+                (f"dl attack report{against or ' --against RUN'}", "which of two models stands more"),
             ),
         )
 

@@ -23,6 +23,8 @@ from dlcli.metrics.paired import paired_difference
 from dlcli.metrics.rank_correlation import pairwise_spearman, spearman
 from dlcli.metrics.trust import Evidence, Verdict, calibrated_bar, passes, verdicts
 
+_EXPLAINED = 3  # methods without a supported map that get a line each, at most
+
 
 @dataclass(frozen=True, eq=False)
 class Ranked:
@@ -162,7 +164,11 @@ def ranking_words(found: Sequence[Ranked], agreeing: Tensor, left_out: Mapping[s
         bounds = "" if whole.low is None or whole.high is None else f" [{whole.low:.2f}, {whole.high:.2f}]"
         ends = f": most {closest} ({high:.2f}), least {farthest} ({low:.2f})" if len(found) > 2 else ""
         lines.append(f"the methods' maps correlate by {whole.value:.2f}{bounds}{ends}")
-    lines += [f"{one.method.name} has no supported map, mostly: {one.mostly}" for one in found if not one.supported.any()]
+    bare = [one for one in found if not one.supported.any()]
+    if len(bare) > _EXPLAINED:
+        lines.append(f"without a supported map: {', '.join(one.method.name for one in bare)}; ranking.csv says why")
+    else:
+        lines += [f"{one.method.name} has no supported map, mostly: {one.mostly}" for one in bare]
     lines += [f"left out: {named_reason(name, why)}" for name, why in left_out.items()]
     return [*lines, "the evidence is necessary, not sufficient, and the first of many looks better than it is"]
 

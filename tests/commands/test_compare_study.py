@@ -28,6 +28,7 @@ def test_a_model_beside_itself_is_alike_in_all(dl, runs):
     assert found["explain/sparsity_change"] == found["explain/accuracy_change"] == 0
     assert (folder / "plots" / "compare.png").read_bytes().startswith(b"\x89PNG")
     assert "maps are as sparse as before" in answer.err
+    assert "dl explain compare explainer=saliency --against digits --run digits" in answer.err
     with np.load(folder / "compare.npz") as arrays:
         assert np.array_equal(arrays["maps"], arrays["maps_against"])
         assert arrays["maps"].shape == (40, 8, 8)

@@ -118,3 +118,10 @@ def test_where_nothing_is_supported_nothing_is_best() -> None:
     (row,) = csv.DictReader(io.StringIO(ranking_csv([one]).decode()))
     assert (row["method"], row["supported"], row["n"], row["mostly"]) == ("a", "0", "3", "it is not")
     assert named_reason("lrp", "lrp's rule") == "lrp's rule"
+
+
+def test_many_methods_without_a_supported_map_share_a_line() -> None:
+    several = [of_words(name, "sw" if name == "a" else "ww") for name in "abcdef"]
+    said = ranking_words(several, agreement(several), {})
+    assert "without a supported map: b, c, d, e, f; ranking.csv says why" in said
+    assert not any("mostly" in line for line in said)
