@@ -139,18 +139,28 @@ def _show(run: Run, job: Job, shown: Split, predictions: Predictions, *, lines: 
         show_predictions(shown, predictions, job.bundle.spec.classes, talk)
     talk.line(f"{run.information['verb']} run: {run.path}")
     if not run.information.get("fast_dev_run"):
-        talk.next_commands(*_next(job.bundle, robust=job.parts.objective.threat is not None))
+        robust, goes_on = job.parts.objective.threat is not None, run.information.get("parent") is not None
+        talk.next_commands(*_next(job.bundle, robust=robust, goes_on=goes_on))
 
 
-def _next(bundle: DataBundle, *, robust: bool) -> list[tuple[str, str]]:
+def _next(bundle: DataBundle, *, robust: bool, goes_on: bool) -> list[tuple[str, str]]:
+    """What to try next on a model; ``goes_on``: it was made from another one."""
     if robust:
-        return [("dl attack autoattack --limit 1000", "the robust accuracy that is left under stronger attacks")]
+        return [
+            ("dl attack autoattack --limit 1000", "the robust accuracy that is left under stronger attacks"),
+            ("dl explain compare explainer=saliency --against RUN", "its maps beside those of a model trained without attacks"),
+        ]
     if bundle.spec.kind != "image":
-        return [("dl evaluate" if bundle.test is not None else "dl evaluate --split train", "per-class figures, calibration")]
+        return [
+            ("dl evaluate" if bundle.test is not None else "dl evaluate --split train", "per-class figures, calibration"),
+            ("dl explain columns" if bundle.test is not None else "dl explain columns --split train", "what each column weighs"),
+        ]
     return [
         ("dl evaluate", "per-class figures, calibration, confusion matrix"),
         ("dl attack fgsm", "how little must change to fool it"),
-        ("dl explain gradcam", "where it looks"),
+        ("dl explain compare", "where it looks, and where it looked before")
+        if goes_on
+        else ("dl explain gradcam", "where it looks"),
     ]
 
 

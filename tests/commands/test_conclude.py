@@ -74,3 +74,14 @@ def test_val_examples_that_were_trained_on_calibrate_nothing(dl: Callable[..., A
     run = next(list_runs()).path
     index = json.loads((run / "checkpoints" / "index.json").read_text())
     assert unpack(read_checkpoint(run, index["best"]), source="best").calibration == {}
+
+
+def test_what_to_try_next_fits_the_model(dl: Callable[..., Any], runs: Path) -> None:
+    tuned = dl("finetune", "--run", "flat", "--epochs", "1", "limit_train=100")
+    assert "dl explain compare " in tuned.err, tuned.err
+    plain = dl("train", "digits", "--epochs", "1", "limit_train=100")
+    assert "dl explain gradcam " in plain.err, plain.err
+    hard = dl("train", "digits", "--adversary", "fgsm_rs", "--epochs", "1", "limit_train=100")
+    assert "dl explain compare explainer=saliency --against RUN" in hard.err, hard.err
+    table = dl("train", "breast_cancer", "--epochs", "1")
+    assert "dl explain columns " in table.err, table.err
