@@ -141,9 +141,9 @@ def _pace(scene: Scene) -> float:
     """Seconds of a forward pass of one image among all, measured."""
     batch = scene.batch(len(scene.subject.split))
     with borrowed(scene.model), torch.no_grad():
-        scene.model(batch.inputs)  # the first pass of all is slower
+        scene.model(batch.inputs).cpu()  # the first pass of all is slower
         started = time.perf_counter()
-        scene.model(batch.inputs)
+        scene.model(batch.inputs).cpu()  # waits for the device
     return (time.perf_counter() - started) / len(batch.inputs)
 
 

@@ -65,7 +65,7 @@ def fitting_methods(
                 check()
                 with counted_passes(model) as passes, borrowed(model), borrowed_rng():
                     started = time.perf_counter()
-                    explainer(model, inputs, targets, rng=keys)
+                    explainer(model, inputs, targets, rng=keys).cpu()  # waits for the device
                     seconds = time.perf_counter() - started
         except UsageError as error:
             unfit[name] = error.message
