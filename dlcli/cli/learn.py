@@ -127,8 +127,9 @@ def _run(lesson: Lesson, *, opens: bool) -> None:
 
 
 def _pictures(*, since: float) -> Iterator[Path]:
-    """The pictures of runs that were made after a time, oldest first."""
+    """The pictures of runs and of sweeps that were made after a time, oldest first."""
     from dlcli.runs.run import runs_root
 
-    found = [(picture.stat().st_mtime, picture) for picture in runs_root().glob("*/*/*/plots/*.png")]
-    yield from (picture for made, picture in sorted(found) if made >= since)
+    found = [*runs_root().glob("*/*/*/plots/*.png"), *runs_root().glob("sweeps/*/*.png")]
+    dated = sorted((picture.stat().st_mtime, picture) for picture in found)
+    yield from (picture for made, picture in dated if made >= since)

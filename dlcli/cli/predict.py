@@ -61,11 +61,15 @@ def _answer(paths: list[str], values: dict[str, Any], *, trust: str | None, as_j
     from dlcli.commands.answers import print_answers
     from dlcli.commands.console import Talk
     from dlcli.commands.predict import PredictSettings, predict
+    from dlcli.config.invocation import Invocation
 
     settings = PredictSettings(**values)
+    talk = Talk(quiet=quiet, about=Invocation(verb="predict"))
     with trusting(trust):
-        predicted = predict(found, settings, Talk(quiet=quiet))
+        predicted = predict(found, settings, talk)
     if as_json:
         sys.stdout.write(json.dumps({"schema": 1, "verb": "predict", "items": predicted.to_dicts()}, indent=1) + "\n")
     else:
         print_answers(predicted, limit=settings.limit)
+        sys.stdout.flush()  # what to try next stands below the answers, also where both go to one file
+        talk.next_commands(seen=["image" if all(item.line is None for item in predicted.items) else "table"])

@@ -33,6 +33,7 @@ def report(
     """
     from dlcli.commands.report import report as write
     from dlcli.errors import UsageError
+    from dlcli.report.lessons import lesson_about
     from dlcli.report.text import safe
     from dlcli.runs.platform import open_with_desktop
 
@@ -47,6 +48,8 @@ def report(
     else:
         sys.stderr.write(safe(f"report: {written.html} ({written.size / 1e6:.2f} MB)") + "\n")
         sys.stderr.write(safe(f"the same as Markdown: {written.markdown}") + "\n")
+        lesson = lesson_about("report", {})
+        sys.stderr.write("" if lesson is None else f"next:\n  dl learn {lesson.name}   {lesson.title}\n")
     if opens:
         try:
             open_with_desktop(written.html)

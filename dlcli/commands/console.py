@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -95,11 +95,15 @@ class Talk:
         if self.shows_pictures:
             self.console.print(renderable)
 
-    def next_commands(self, *commands: tuple[str, str]) -> None:
-        """Prints what to try next, (command, what it does), and the lesson that explains what was seen."""
+    def next_commands(self, *commands: tuple[str, str], seen: Sequence[str] = ()) -> None:
+        """Prints what to try next, (command, what it does), and the lesson that explains what was seen.
+
+        Args:
+            seen: what there was to see, beside the command's parts: ``table``, ``groups``.
+        """
         if self.trial or self.quiet:
             return
-        lesson = None if self.about is None else lesson_about(self.about.verb, self.about.choices)
+        lesson = None if self.about is None else lesson_about(self.about.verb, self.about.choices, seen=seen)
         commands = commands if lesson is None else (*commands, (f"dl learn {lesson.name}", lesson.title))
         if not commands:
             return

@@ -65,7 +65,9 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             if report is not None:
                 talk.show(report.tables)
             talk.line(f"evaluate run: {run.path} · {result.seconds:.1f} s")
-            talk.next_commands(*(_NEXT if loaded.model.spec.kind == "image" else ()))
+            kind = loaded.model.spec.kind
+            seen = (kind,) if report is None else ("groups", kind)
+            talk.next_commands(*(_NEXT if kind == "image" else ()), seen=seen)
         stop_at_gates(gates, metrics)
         return result
 

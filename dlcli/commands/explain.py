@@ -91,7 +91,8 @@ def explain(settings: ExplainSettings, invocation: Invocation) -> Result | None:
                 talk.line(line)
             talk.line(f"{len(report.maps)} maps of {_explained(explainer, wanted)} · {result.seconds:.1f} s")
             talk.line(f"explain run: {run.path}")
-            talk.next_commands(*after_explain(settings, name=name, kind=subject.loaded.model.spec.kind))
+            kind = subject.loaded.model.spec.kind
+            talk.next_commands(*after_explain(settings, name=name, kind=kind), seen=[kind])
             refuse_less(settings.require, trust)
             return result
 

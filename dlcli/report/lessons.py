@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 import yaml
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.constrain import Constrain
 from rich.markdown import Markdown
 from rich.padding import Padding
@@ -29,7 +30,7 @@ class Lesson:
         name: as it is typed after ``dl learn``.
         title: what it is about, in a line.
         commands: command lines that show the idea, ``dl …``, each with what it does.
-        explains: what it explains: a verb, or a verb and a part that was chosen, such as ``explain gradcam``.
+        explains: what it explains: a verb, alone or with what was chosen or seen: ``explain gradcam``, ``explain table``.
         idea: the idea in plain words, Markdown.
         sections: what else there is, by the names in ``SECTIONS``: Markdown, or lines that are shown as they stand.
     """
@@ -68,15 +69,17 @@ def lesson_named(name: str) -> Lesson:
     return known[name]
 
 
-def lesson_about(verb: str, chosen: Mapping[str, str]) -> Lesson | None:
-    """Returns the lesson that explains what a verb shows: that of a part that was chosen, else that of the verb.
+def lesson_about(verb: str, chosen: Mapping[str, str], *, seen: Sequence[str] = ()) -> Lesson | None:
+    """Returns the lesson that explains what a verb shows: that of what was seen or chosen, else that of the verb.
 
     Args:
-        chosen: names of parts by group; the earlier ones in the order below say more.
+        chosen: names of parts by group, as Hydra has them; the earlier ones in the order below say more.
+        seen: what is known besides of what was shown, such as ``table``; it says most.
     """
     known = {what: lesson for lesson in lessons() for what in lesson.explains}
-    groups = (f"study/{verb}", "model", "experiment", "attack", "explainer", "data")
-    names = [chosen[group] for group in groups if group in chosen]
+    parts = {group.partition("@")[0]: name for group, name in chosen.items()}  # Hydra: study/explain@study
+    groups = (f"study/{verb}", "adversary", "model", "experiment", "attack", "explainer", "data")
+    names = [*seen, *(parts[group] for group in groups if group in parts)]
     return next((known[what] for what in [*(f"{verb} {name}" for name in names), verb] if what in known), None)
 
 
@@ -109,6 +112,24 @@ def _blocks(lesson: Lesson) -> Iterator[RenderableType]:
     yield Text(f"next: dl learn {after.name}   {after.title}" if after else "that was the last lesson")
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command line for a terminal. Where it is too long for a line, it can still be copied: a shell reads on after ``\\``."""
+
+    line: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """Yields its lines, each as long as the terminal allows."""
+        first, *words = self.line.split()
+        text = f"  {first}"
+        for word in words:
+            if cell_len(f"{text} {word}") + len(" \\") > options.max_width:
+                yield Text(f"{text} \\", style="cyan")
+                text = "     "
+            text = f"{text} {word}"
+        yield Text(text, style="cyan")
+
+
 def _heading(title: str) -> RenderableType:
     return Padding(Text(title, style="bold"), (1, 0, 0, 0))
 
@@ -117,7 +138,7 @@ def _prose(text: str) -> RenderableType:
     return Markdown(text)
 
 
-def _commands(commands: Mapping[str, str]) -> Iterator[Text]:
+def _commands(commands: Mapping[str, str]) -> Iterator[RenderableType]:
     for command, purpose in commands.items():
-        yield Text.assemble("  ", (command, "cyan"))
-        yield Text(f"      {purpose}")
+        yield Command(command)
+        yield Padding(Text(purpose), (0, 0, 0, 6))

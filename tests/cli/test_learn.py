@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +89,20 @@ def test_the_first_command_that_fails_ends_it_with_its_code(dl: Any, monkeypatch
     assert answer.code == 2
     assert "'nothing'" in answer.err
     assert "never" not in answer.err
+
+
+def test_a_sweeps_pictures_are_named(dl: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    lesson = Lesson("short", "Short", {"dl train perceptron --epochs 2 -m seed=0,1": "a sweep"}, (), "An idea.", {})
+    monkeypatch.setattr("dlcli.report.lessons.lessons", lambda: (lesson,))
+    answer = dl("learn", "short", "--run")
+    assert answer.code == 0, answer.err
+    pictures = [Path(line.partition(" ")[2]) for line in answer.err.splitlines() if line.startswith("picture: ")]
+    assert any("sweeps" in picture.parts for picture in pictures)
+    assert all(picture.is_file() for picture in pictures)
+
+
+def test_a_study_names_its_own_lesson(dl: Any) -> None:
+    assert "dl learn backpropagation" in dl("explain", "gradients", "--run", "builtin:mnist", "study.examples=8").err
 
 
 def test_verbs_name_the_lesson_at_their_end(dl: Any) -> None:

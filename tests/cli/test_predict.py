@@ -37,6 +37,8 @@ def test_a_folder_is_read_and_what_cannot_be_is_named_and_counted(dl, photos):
     assert "left out: photos/text.png is no image" in answer.err
     assert "1 of 3 files gave no answer" in answer.err
     assert "1 other files left out" in answer.err
+    assert answer.err.splitlines()[-1].split()[:3] == ["dl", "learn", "image-classification"]
+    assert "dl learn" not in dl("predict", "photos", "--quiet").err
 
 
 def test_json_alone_is_on_standard_output(dl, photos):

@@ -77,7 +77,9 @@ def test_a_disk_that_cannot_be_written_is_a_storage_error(dl, runs, tmp_path, mo
 def test_people_read_where_it_lies_and_programs_read_json(dl, runs):
     answer = dl("report", "digits")
     assert answer.out == ""
-    assert [line.split(":")[0] for line in answer.err.splitlines()] == ["report", "the same as Markdown"]
+    *lines, lesson = answer.err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["report", "the same as Markdown", "next"]
+    assert lesson.split()[:3] == ["dl", "learn", "ethics"]
     content = json.loads(dl("report", "digits", "--json").out)
     assert list(content) == ["schema", "verb", "items"]
     assert [set(item) for item in content["items"]] == [{"html", "markdown"}]

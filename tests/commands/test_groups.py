@@ -27,6 +27,7 @@ def test_groups_come_into_the_result_the_file_and_the_terminal(dl, attrition):
     worst = max(result["metrics"][f"fairness/{name}/dp_difference"]["value"] for name in names)
     assert result["metrics"]["fairness/dp_difference"]["value"] == worst
     assert "MaritalStatus*Gender" in answer.err
+    assert "dl learn ethics" in answer.err
     assert "insufficient data" in answer.err or all(group["enough"] for group in pairs["groups"])
 
 

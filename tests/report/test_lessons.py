@@ -2,12 +2,14 @@
 
 import io
 import shlex
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from dlcli.cli.app import verb_names
 from dlcli.errors import UsageError
-from dlcli.report.lessons import SECTIONS, Lesson, following, lesson_about, lesson_named, lessons, read, shown
+from dlcli.report.lessons import SECTIONS, Command, Lesson, following, lesson_about, lesson_named, lessons, read, shown
 
 TEXT = """---
 title: Half a lesson
@@ -23,6 +25,7 @@ An **idea**.
 ## Paper
 Somebody 1999.
 """
+CONFIGS = Path(__file__).parents[2] / "configs"
 every_lesson = pytest.mark.parametrize("lesson", lessons(), ids=[lesson.name for lesson in lessons()])
 
 
@@ -87,7 +90,9 @@ def test_no_two_lessons_explain_the_same() -> None:
         ("evaluate", {}, "image-classification"),
         ("finetune", {"model": "mine"}, "transfer"),
         ("attack", {"attack": "pgd"}, "adversarial"),
-        ("explain", {"explainer": "gradcam", "study/explain": "landscape"}, "loss-surfaces"),
+        ("explain", {"explainer": "gradcam", "study/explain@study": "landscape"}, "loss-surfaces"),
+        ("train", {"experiment": "mnist", "adversary": "none", "model": "mnist_cnn"}, "mnist"),
+        ("train", {"experiment": "mnist", "adversary": "trades", "model": "mnist_cnn"}, "adversarial"),
         ("explain", {"explainer": "lime"}, "grad-cam"),
     ],
 )
@@ -95,6 +100,44 @@ def test_what_was_seen_has_a_lesson(verb: str, chosen: dict[str, str], name: str
     lesson = lesson_about(verb, chosen)
     assert lesson is not None
     assert lesson.name == name
+
+
+@pytest.mark.parametrize(
+    ("verb", "seen", "name"),
+    [
+        ("explain", ["table"], "attrition"),
+        ("explain", ["image"], "grad-cam"),
+        ("evaluate", ["table"], "applications"),
+        ("evaluate", ["groups", "table"], "ethics"),
+        ("evaluate", ["groups", "image"], "ethics"),
+        ("predict", ["table"], "attrition"),
+        ("predict", ["image"], "image-classification"),
+    ],
+)
+def test_what_was_shown_says_more_than_the_verb(verb: str, seen: list[str], name: str) -> None:
+    lesson = lesson_about(verb, {"explainer": "integrated_gradients"}, seen=seen)
+    assert lesson is not None
+    assert lesson.name == name
+
+
+def test_lessons_explain_only_what_there_is() -> None:
+    there = {file.stem for group in ("", "experiment", "model", "adversary") for file in (CONFIGS / group).glob("*.yaml")}
+    for verb in ("attack", "explain"):
+        there |= {file.stem for group in (f"study/{verb}", "attack", "explainer") for file in (CONFIGS / group).glob("*.yaml")}
+    there |= {file.stem for file in (CONFIGS / "study" / "train").glob("*.yaml")}
+    explained = {what for lesson in lessons() for what in lesson.explains}
+    assert {what.split()[0] for what in explained} <= {*verb_names()}
+    assert {what.split()[1] for what in explained if " " in what} <= there | {"table", "groups"}
+
+
+def test_a_command_too_long_for_a_line_can_still_be_copied() -> None:
+    file = io.StringIO()
+    line = "dl train mnist adversary=fgsm_rs adversary.epsilon=0.1 limit_train=10000 --epochs 2"
+    Console(file=file, width=40).print(Command(line))
+    drawn = file.getvalue()
+    assert max(len(part) for part in drawn.splitlines()) <= 40
+    assert len(drawn.splitlines()) == 3
+    assert shlex.split(drawn.replace("\\\n", " ")) == line.split()  # as a shell reads it
 
 
 def test_what_no_lesson_is_about_has_none() -> None:
