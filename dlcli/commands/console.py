@@ -103,7 +103,12 @@ class Talk:
         """
         if self.trial or self.quiet:
             return
-        lesson = None if self.about is None else lesson_about(self.about.verb, self.about.choices, seen=seen)
+        lesson = None
+        if self.about is not None:
+            # A part that was put in place of an experiment's own is what somebody wanted to see.
+            typed = (text.lstrip("+").partition("=") for text in self.about.overrides)
+            parts = [name for key, _, name in typed if key in {"adversary", "model"}]
+            lesson = lesson_about(self.about.verb, self.about.choices, seen=[*seen, *parts])
         commands = commands if lesson is None else (*commands, (f"dl learn {lesson.name}", lesson.title))
         if not commands:
             return

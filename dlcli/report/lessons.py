@@ -78,7 +78,7 @@ def lesson_about(verb: str, chosen: Mapping[str, str], *, seen: Sequence[str] = 
     """
     known = {what: lesson for lesson in lessons() for what in lesson.explains}
     parts = {group.partition("@")[0]: name for group, name in chosen.items()}  # Hydra: study/explain@study
-    groups = (f"study/{verb}", "adversary", "model", "experiment", "attack", "explainer", "data")
+    groups = (f"study/{verb}", "adversary", "experiment", "model", "attack", "explainer", "data")
     names = [*seen, *(parts[group] for group in groups if group in parts)]
     return next((known[what] for what in [*(f"{verb} {name}" for name in names), verb] if what in known), None)
 

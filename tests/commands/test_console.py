@@ -1,10 +1,12 @@
 import io
 import sys
 
+import pytest
 from rich.table import Table
 from rich.text import Text
 
 from dlcli.commands.console import Talk, kept, metrics_table
+from dlcli.config.invocation import Invocation
 from dlcli.contracts import Metric
 
 
@@ -40,6 +42,13 @@ def test_quiet_says_only_warnings(capsys):
     talk.next_commands(("dl runs", "what there is"))
     talk.warn("careful")
     assert capsys.readouterr().err == "warning: careful\n"
+
+
+@pytest.mark.parametrize(("overrides", "name"), [((), "mnist"), (("experiment=mnist", "model=linear"), "linear-threshold")])
+def test_the_lesson_is_about_the_part_that_was_typed(overrides, name, *, capsys):
+    about = Invocation(verb="train", overrides=overrides, choices={"experiment": "mnist", "model": "linear"})
+    Talk(about=about).next_commands()
+    assert capsys.readouterr().err.split()[:4] == ["next:", "dl", "learn", name]
 
 
 def test_foreign_text_cannot_drive_the_terminal(capsys):

@@ -84,7 +84,8 @@ def test_no_two_lessons_explain_the_same() -> None:
 @pytest.mark.parametrize(
     ("verb", "chosen", "name"),
     [
-        ("train", {"experiment": "mnist", "model": "deep_sigmoid"}, "backpropagation"),
+        ("train", {"experiment": "mine", "model": "deep_sigmoid"}, "backpropagation"),
+        ("train", {"experiment": "mnist_hog", "model": "linear"}, "features"),
         ("train", {"experiment": "perceptron", "data": "xor"}, "perceptron"),
         ("train", {"experiment": "mine"}, "training"),
         ("evaluate", {}, "image-classification"),
