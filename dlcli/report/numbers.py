@@ -31,6 +31,8 @@ LABELS: Mapping[str, str] = {
     "empty_maps": "maps that are all zero",
     "insertion_auc": "insertion (area under the curve)",
     "deletion_auc": "deletion (area under the curve)",
+    "supported": "maps that the evidence supports",
+    "false_trust_rate": "the same of the network without training",
     "base_rate": "base rate",
     "selection_rate": "selected",
     "tpr": "true positive rate",
@@ -45,7 +47,7 @@ LABELS: Mapping[str, str] = {
     "auroc_gap": "gap in area under the ROC curve",
     "gain": "gain in accuracy over training from scratch",
 }
-_SHARES = ("accuracy", "precision", "recall", "f1", "selected", "rate", "tpr", "fpr", "empty_maps")
+_SHARES = ("accuracy", "precision", "recall", "f1", "selected", "rate", "tpr", "fpr", "empty_maps", "supported")
 _COUNTS = ("forwards", "backwards", "queries")
 
 
