@@ -64,6 +64,7 @@ def test_an_interrupted_report_goes_on_behind_its_finished_attacks(dl, tmp_path,
     assert one == other
 
 
+@pytest.mark.full
 def test_a_finished_attack_of_other_settings_is_run_again(dl, tmp_path):
     assert dl(*SMALL, "study.epsilon=0.05", "--quiet").code == 0
     folder = next((tmp_path / "runs").glob("attack/report/*/result.json")).parent
@@ -104,6 +105,7 @@ def test_two_models_are_compared_on_the_same_examples(dl, tmp_path, runs):
     assert "exact McNemar" in answer.err
 
 
+@pytest.mark.full
 def test_a_model_against_itself_does_not_differ(dl, tmp_path):
     assert dl(*SMALL, "study.epsilon=0.05", "--against", "builtin:mnist", "--quiet").code == 0
     (result,) = results(tmp_path)

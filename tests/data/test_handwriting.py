@@ -100,6 +100,7 @@ def test_mnists_own_images_pass_as_they_are(digits):
         assert torch.allclose(done.image, digits.images[row].float() / 255, atol=1e-6)
 
 
+@pytest.mark.full
 def test_mnist_through_the_step_loses_next_to_nothing(digits, model):
     # Black on white, so that they are no images of the set.
     images, labels = 255 - digits.images[:1000, 0], digits.labels[:1000]

@@ -15,6 +15,7 @@ def drawn(n, seed):
     return torch.from_numpy(counts).reshape(3, 3)
 
 
+@pytest.mark.full
 def test_intervals_hold_the_true_score_in_93_to_97_of_100_samples(monkeypatch):
     # Over 3,000 other samples of 200 and of 2,000 it was 94.1 to 95.2.
     monkeypatch.setattr(bootstrap, "RESAMPLES", 1000)

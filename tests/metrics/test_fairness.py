@@ -133,6 +133,7 @@ def test_intervals_hold_the_true_difference_as_often_as_they_say(monkeypatch):
     assert all(count >= 70 for count in held.values()), held
 
 
+@pytest.mark.full
 def test_p_values_of_groups_that_are_alike_are_spread_evenly(monkeypatch):
     monkeypatch.setattr(fairness, "RESAMPLES", 150)
     p = [

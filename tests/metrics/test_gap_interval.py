@@ -21,6 +21,7 @@ def drawn(random, *, count, slope, bins=15):
     return counts[kept].astype(float), means[1] - means[0], means[0], means[2] - means[0]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("slope", "count"), [(1.0, 500), (0.8, 500), (0.5, 5000)])
 def test_intervals_hold_the_true_error_as_often_as_they_say(slope, count):
     random = np.random.default_rng(0)
