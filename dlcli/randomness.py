@@ -65,15 +65,15 @@ def _signed(value: int) -> int:
 
 def _shift_right(value: Tensor, bits: int) -> Tensor:
     """Logical right shift of int64 (torch's own is arithmetic)."""
-    return (value >> bits) & ((1 << (64 - bits)) - 1)
+    return (value >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def _mix(value: Tensor) -> Tensor:
     """SplitMix64's finaliser on int64, element by element; multiplication wraps around."""
     value = value + _signed(_GOLDEN)
-    value = (value ^ _shift_right(value, 30)) * _signed(_MIX_1)
-    value = (value ^ _shift_right(value, 27)) * _signed(_MIX_2)
-    return value ^ _shift_right(value, 31)
+    value.bitwise_xor_(_shift_right(value, 30)).mul_(_signed(_MIX_1))
+    value.bitwise_xor_(_shift_right(value, 27)).mul_(_signed(_MIX_2))
+    return value.bitwise_xor_(_shift_right(value, 31))
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ class SampleKeys:
 
     def uniform(self, purpose: str, step: int, shape: tuple[int, ...] = (), *, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Returns float32 (N, *shape) in [low, high), from the top 24 bits: the same on every device."""
-        unit = _shift_right(self.bits(purpose, step, shape), 40).to(torch.float32) * (1.0 / (1 << 24))
-        return unit * (high - low) + low
+        unit = _shift_right(self.bits(purpose, step, shape), 40).to(torch.float32).mul_(1.0 / (1 << 24))
+        return unit.mul_(high - low).add_(low)
 
     def normal(self, purpose: str, step: int, shape: tuple[int, ...] = ()) -> Tensor:
         """Returns standard normal float32 (N, *shape) (Box and Muller 1958); equal across devices to rounding."""

@@ -19,10 +19,12 @@ Run = Callable[[Tensor, Tensor], Tensor]
 
 
 def ours(model: nn.Module, attack: str, epsilon: float, steps: int) -> Run:
-    """dlcli's attacks."""
+    """dlcli's attacks, in a process that keeps freed memory as ``dl`` does."""
     from dlcli.attacks.autoattack import AutoAttack
     from dlcli.attacks.pgd import PGD
+    from dlcli.cli.memory import keep_freed_memory
 
+    keep_freed_memory()
     if attack == "autoattack":
         chosen = AutoAttack(epsilon=epsilon)
         return lambda inputs, targets: chosen(model, inputs, targets)

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from dlcli.attacks.balls import Norm, steepest, within
+from dlcli.attacks.balls import Ball, Norm
 from dlcli.attacks.examples import Examples, Standing, taken
 from dlcli.attacks.gradients import first_look, look
 from dlcli.attacks.losses import log_odds
@@ -52,24 +52,25 @@ def ascend(
     keep = standing.offer(examples.inputs, seen.values, _ended(examples, seen.logits, early_stop))
     for restart in range(restarts):
         active = examples.take(standing.rows)
-        point = active.inputs
+        point, ball = active.inputs, Ball(active.inputs, norm, epsilon)
         if random_start and len(active):
             noise = in_ball(active.keys, "pgd/start", restart, tuple(point.shape[1:]), norm=norm, epsilon=epsilon)
-            point = within(point + noise.to(point.dtype), active.inputs, norm, epsilon)
+            point = ball.nearest(point + noise.to(point.dtype))
             seen = look(model, point, active, log_odds)
             keep = standing.offer(point, seen.values, _ended(active, seen.logits, early_stop))
-            active, (point,) = active.take(keep), taken(keep, point)
+            active, ball, (point,) = active.take(keep), ball.take(keep), taken(keep, point)
         (gradient,) = taken(keep, seen.gradient)
         direction = torch.zeros_like(point)
         for step in range(1, steps + 1):
             if not len(active):
                 break
             direction = momentum * direction + _unit(gradient) if momentum else gradient
-            point = within(point + step_size * steepest(direction, norm), active.inputs, norm, epsilon)
+            point = ball.step(point, direction, step_size)
             seen = look(model, point, active, log_odds, gradient=step < steps)
             keep = standing.offer(point, seen.values, _ended(active, seen.logits, early_stop))
             if step < steps:
-                active, (point, gradient, direction) = active.take(keep), taken(keep, point, seen.gradient, direction)
+                active, ball = active.take(keep), ball.take(keep)
+                point, gradient, direction = taken(keep, point, seen.gradient, direction)
     return standing.result()
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from dlcli.attacks.balls import Norm, steepest, within
+from dlcli.attacks.balls import Ball, Norm, steepest
 from dlcli.attacks.examples import Examples, Standing
 from dlcli.attacks.gradients import look
 from dlcli.attacks.losses import Loss
@@ -88,27 +88,28 @@ def autopgd(
         restart: number of the climb, which its random start depends on.
         start: points inside the ball to start from, (n, ...); None draws them.
     """
+    ball = Ball(examples.inputs, norm, epsilon)
     if start is None:
         noise = on_sphere(examples.keys, "apgd/start", restart, tuple(examples.inputs.shape[1:]), norm=norm, epsilon=epsilon)
-        start = within(examples.inputs + noise.to(examples.inputs.dtype), examples.inputs, norm, epsilon)
+        start = ball.nearest(examples.inputs + noise.to(examples.inputs.dtype))
     seen = look(model, start, examples, loss)
     climb = _begin(start, seen.gradient, seen.values, length=2 * epsilon)
     keep = standing.offer(start, rank(seen.logits, examples), examples.fooled(seen.logits))
     if keep is not None:
-        examples = examples.take(keep)
+        examples, ball = examples.take(keep), ball.take(keep)
         climb.keep(keep)
     windows = {later: later - earlier for earlier, later in pairwise([0, *checkpoints(steps)])}
     for step in range(1, steps + 1):
         if not len(examples):
             return
-        _advance(climb, examples.inputs, norm, epsilon, new=1.0 if step == 1 else _NEW)
+        _advance(climb, ball, new=1.0 if step == 1 else _NEW)
         seen = look(model, climb.point, examples, loss, gradient=step < steps)
         keep = standing.offer(climb.point, rank(seen.logits, examples), examples.fooled(seen.logits))
         if step == steps:
             return
         _note(climb, seen.gradient, seen.values)
         if keep is not None:
-            examples = examples.take(keep)
+            examples, ball = examples.take(keep), ball.take(keep)
             climb.keep(keep)
         if step in windows:
             climb.reconsider(windows[step])
@@ -131,10 +132,10 @@ def _begin(start: Tensor, gradient: Tensor, values: Tensor, *, length: float) ->
     )
 
 
-def _advance(climb: _Climb, inputs: Tensor, norm: Norm, epsilon: float, *, new: float) -> None:
-    ahead = within(climb.point + climb.length * steepest(climb.gradient, norm), inputs, norm, epsilon)
+def _advance(climb: _Climb, ball: Ball, *, new: float) -> None:
+    ahead = ball.nearest(climb.point + climb.length * steepest(climb.gradient, ball.norm))
     moved = climb.point + new * (ahead - climb.point) + (1 - new) * (climb.point - climb.previous)
-    climb.previous, climb.point = climb.point, within(moved, inputs, norm, epsilon)
+    climb.previous, climb.point = climb.point, ball.nearest(moved)
 
 
 def _note(climb: _Climb, gradient: Tensor, values: Tensor) -> None:

@@ -6,6 +6,7 @@ Tensors are (N, ...); every function treats each example by itself, over all its
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Literal
 
 import torch
@@ -71,11 +72,6 @@ def project(delta: Tensor, norm: Norm, epsilon: float) -> Tensor:
     return delta * (epsilon / size.clamp_min(1e-38)).clamp_max(1)
 
 
-def within(points: Tensor, inputs: Tensor, norm: Norm, epsilon: float) -> Tensor:
-    """Returns ``points`` brought into the ball around ``inputs`` and, for images, into the box."""
-    return boxed(inputs + project(points - inputs, norm, epsilon))
-
-
 def distance(delta: Tensor, norm: Norm) -> Tensor:
     """Returns the norm of each example's change, (N,)."""
     flat = delta.flatten(1)
@@ -88,3 +84,37 @@ def boxed(inputs: Tensor) -> Tensor:
     Clipping never leads away from a point inside the box, so the order is ball first, box second.
     """
     return inputs.clamp(0, 1) if inputs.ndim > 2 else inputs
+
+
+class Ball:
+    """Where an attack may go: within ``epsilon`` of each of ``inputs``, (N, ...), and for images in the box.
+
+    In Linf both together are two bounds for every entry. They are worked out once, so that to come back costs one operation in
+    place of four: on a small network such operations are a good part of a step.
+    """
+
+    def __init__(self, inputs: Tensor, norm: Norm, epsilon: float) -> None:
+        self.norm = norm
+        self._epsilon = epsilon
+        self._inputs = inputs
+        self._bounds = (boxed(inputs - epsilon), boxed(inputs + epsilon)) if norm == "linf" else None
+
+    def take(self, rows: Tensor | None) -> Ball:
+        """Returns the balls at positions ``rows``, int64; None is all of them."""
+        if rows is None:
+            return self
+        taken = copy(self)
+        taken._inputs = self._inputs[rows]
+        taken._bounds = None if self._bounds is None else (self._bounds[0][rows], self._bounds[1][rows])
+        return taken
+
+    def nearest(self, points: Tensor) -> Tensor:
+        """Returns the nearest allowed points, (N, ...); exactly the nearest in Linf, in L2 first to the ball, then to the box."""
+        if self._bounds is not None:
+            return torch.clamp(points, *self._bounds)
+        return boxed(self._inputs + project(points - self._inputs, self.norm, self._epsilon))
+
+    def step(self, points: Tensor, gradient: Tensor, size: float) -> Tensor:
+        """Returns the allowed points nearest to where a steepest step of this size leads, (N, ...)."""
+        moved = steepest(gradient, self.norm).mul_(size).add_(points)
+        return self.nearest(moved) if self._bounds is None else torch.clamp(moved, *self._bounds, out=moved)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from dlcli.attacks.balls import Norm, steepest, within
+from dlcli.attacks.balls import Ball, Norm
 from dlcli.classifier import borrowed, class_logits
 
 Slope = Callable[[Tensor], Tensor]
@@ -40,7 +40,7 @@ def climb(
         inputs: the unchanged examples, (N, ...).
         step_size: in raw units, in the norm.
     """
-    point = start
+    point, ball = start, Ball(inputs, norm, epsilon)
     with borrowed(model):
         for _ in range(steps):
             with torch.enable_grad():
@@ -49,7 +49,7 @@ def climb(
                 weights = slope(logits.detach().float()).to(logits.dtype)
                 (gradient,) = torch.autograd.grad(logits, leaf, weights)
             with torch.no_grad():
-                point = within(point + step_size * steepest(gradient, norm), inputs, norm, epsilon)
+                point = ball.step(point, gradient, step_size)
     return point.detach()
 
 

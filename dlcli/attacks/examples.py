@@ -86,12 +86,9 @@ def taken(rows: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
 
 
 def put(points: Tensor, into: Tensor, where: Tensor) -> None:
-    """Writes those rows of ``points`` that ``where``, bool (n,), says into the same rows of ``into``."""
-    if into.device.type == "cpu":
-        rows = where.nonzero().flatten()
-        into.index_copy_(0, rows, points[rows])
-    else:  # A choice in every entry costs less than to wait for the number of rows.
-        torch.where(where.reshape(-1, *[1] * (points.ndim - 1)), points, into, out=into)
+    """Writes those rows of finite ``points`` that ``where``, bool (n,), says into the same rows of ``into``."""
+    # With weights 0 and 1 this is exact; it takes half the time of a choice by mask or by row numbers, and waits for no device.
+    into.lerp_(points, where.to(into.dtype).reshape(-1, *[1] * (points.ndim - 1)))
 
 
 class Standing:

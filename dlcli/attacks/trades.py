@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from dlcli.attacks.balls import Norm, within
+from dlcli.attacks.balls import Ball, Norm
 from dlcli.attacks.climb import apart_from, climb
 from dlcli.attacks.radius import Radius, check_guard
 from dlcli.classifier import borrowed, class_logits
@@ -81,7 +81,7 @@ class Trades(Objective):
         noise = _START * rng.normal("adversary/start", step, tuple(inputs.shape[1:]))
         return climb(
             model,
-            within(inputs + noise, inputs, self.norm, epsilon),
+            Ball(inputs, self.norm, epsilon).nearest(inputs + noise),
             inputs,
             apart_from(answers),
             norm=self.norm,

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlcli.attacks.balls import boxed, check_box, check_epsilon, distance, project, steepest, within
+from dlcli.attacks.balls import TOLERANCE, Ball, boxed, check_box, check_epsilon, distance, project, steepest
 
 NORMS = ["linf", "l2"]
 CHANGES = torch.randn(16, 3, 4, 5, generator=torch.Generator().manual_seed(0))
@@ -89,8 +89,35 @@ def test_an_unknown_norm_is_refused() -> None:
 
 def test_points_are_brought_into_the_ball_first_and_then_into_the_box() -> None:
     images = torch.tensor([0.1, 0.5, 0.95]).reshape(1, 1, 1, 3)
-    moved = within(images + torch.tensor([-0.5, 0.1, 0.5]), images, "linf", 0.2)
+    moved = Ball(images, "linf", 0.2).nearest(images + torch.tensor([-0.5, 0.1, 0.5]))
     assert torch.allclose(moved.flatten(), torch.tensor([0.0, 0.6, 1.0]))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
+def test_a_ball_brings_points_where_projection_and_box_do(norm: str, epsilon: float) -> None:
+    images = torch.rand(16, 3, 4, 5, generator=torch.Generator().manual_seed(1))
+    points = images + CHANGES
+    moved = Ball(images, norm, epsilon).nearest(points)
+    assert torch.allclose(moved, boxed(images + project(CHANGES, norm, epsilon)), atol=1e-6)
+    assert (distance(moved - images, norm) <= epsilon + TOLERANCE).all()
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_table_has_a_ball_and_no_box(norm: str) -> None:
+    table = torch.tensor([[-5.0, 70.0]])
+    moved = Ball(table, norm, 2.0).step(table, torch.tensor([[-1.0, 0.0]]), 3.0)
+    assert torch.equal(moved, torch.tensor([[-7.0, 70.0]]))
+
+
+@pytest.mark.parametrize("norm", NORMS)
+def test_a_step_goes_along_the_steepest_direction_and_rows_of_a_ball_keep_theirs(norm: str) -> None:
+    images, rows = 0.3 + 0.4 * torch.rand(16, 3, 4, 5), torch.tensor([7, 2])
+    ball = Ball(images, norm, 0.2)
+    stepped = ball.step(images, CHANGES, 0.1)
+    assert torch.allclose(stepped - images, 0.1 * steepest(CHANGES, norm), atol=1e-6)
+    assert ball.take(None) is ball
+    assert torch.equal(ball.take(rows).nearest(CHANGES[rows]), ball.nearest(CHANGES)[rows])
 
 
 @pytest.mark.parametrize("outside", [-0.01, 1.01, math.nan])
