@@ -85,7 +85,7 @@ class CW:
         It draws nothing, so ``rng`` does not matter.
         """
         with lent(model, inputs, targets, rng=rng, goals=goals) as examples:
-            standing, active, _ = opened(model, examples)
+            standing, active, _ = opened(model, examples, confidence=self.confidence)
             if len(active):
                 self._search(model, active, standing)
             return standing.result()
