@@ -85,13 +85,13 @@ class CW:
         It draws nothing, so ``rng`` does not matter.
         """
         with lent(model, inputs, targets, rng=rng, goals=goals) as examples:
-            standing, active, _ = opened(model, examples)
+            standing, active, _ = opened(model, examples, confidence=self.confidence)
             if len(active):
                 self._search(model, active, standing)
             return standing.result()
 
     def _search(self, model: nn.Module, examples: Examples, standing: Standing) -> None:
-        const = torch.full((len(examples),), self.initial_const, device=examples.inputs.device)
+        const = examples.inputs.new_full((len(examples),), self.initial_const)
         low, high = torch.zeros_like(const), torch.full_like(const, torch.inf)
         for _ in range(self.search_steps):
             descent = _Descent(self, examples, const)

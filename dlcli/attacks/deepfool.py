@@ -18,7 +18,8 @@ from dlcli.attacks.minimum import opened
 from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys
 
-# Added to each step, as in the authors' code: where the box cuts steps short they would only creep up to a boundary.
+# Added to each step, as in the authors' code: where the box cuts steps short they would only creep up to a boundary, and who is
+# on it already would stay.
 _EXTRA = 1e-4
 
 
@@ -93,9 +94,9 @@ class DeepFool:
         loss = lead if examples.goals is None else margin
         seen = look(model, points[rows], examples.take(rows).against(rivals.flatten()), loss)
         # Rows of numbers have no box.
-        ways = to_hyperplane(points[rows].flatten(1), seen.values, seen.gradient.flatten(1), self.norm)
+        slopes = seen.gradient.flatten(1)
+        ways = to_hyperplane(points[rows].flatten(1), seen.values, slopes, self.norm) + _EXTRA * steepest(slopes, self.norm)
         sizes = distance(ways, self.norm).reshape(rivals.shape)
         # A class without a slope is nowhere near.
         nearest = sizes.masked_fill(sizes == 0, torch.inf).argmin(dim=1, keepdim=True)
-        way = ways.reshape(*rivals.shape, -1).take_along_dim(nearest[..., None], dim=1).reshape(points.shape)
-        return way + _EXTRA * steepest(way, self.norm)
+        return ways.reshape(*rivals.shape, -1).take_along_dim(nearest[..., None], dim=1).reshape(points.shape)

@@ -95,7 +95,7 @@ class _Search:
         self._delta, self._halvings = theta * (math.sqrt(size) if l2 else size), math.ceil(-math.log2(theta))
         self._block = max(1, _BLOCK // size)
         self.points, self.best = examples.inputs.clone(), examples.inputs.clone()
-        self.nearest = torch.full((len(examples),), torch.inf, device=examples.inputs.device)
+        self.nearest = examples.inputs.new_full((len(examples),), torch.inf)
         self.at = torch.arange(len(examples), device=examples.inputs.device)
         self.found = torch.zeros_like(self.at, dtype=torch.bool)
         # Of the unchanged example.

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from dlcli.attacks.balls import Norm
 
-_FAR = 1e30
+# As far as anything goes: the square of this is still a number in single precision.
+_FAR = 1e15
+_TINY = 1e-30
 
 
 def to_hyperplane(points: Tensor, values: Tensor, gradient: Tensor, norm: Norm) -> Tensor:
@@ -35,12 +37,12 @@ def to_hyperplane(points: Tensor, values: Tensor, gradient: Tensor, norm: Norm) 
     room = torch.where(way > 0, 1 - flat, flat).clamp_min(0) if points.ndim > 2 else torch.full_like(flat, torch.inf)
     pace = (weight > 0).to(weight.dtype) if norm == "linf" else weight
     gain, most = weight * pace, weight * room
-    multiple = target / gain.sum(dim=1, keepdim=True).clamp_min(1 / _FAR)
+    multiple = (target / gain.sum(dim=1, keepdim=True).clamp_min(_TINY)).clamp(max=_FAR)
     for _ in range(flat.shape[1]):
         ended = multiple * pace > room
         free = gain.masked_fill(ended, 0).sum(dim=1, keepdim=True)
         spent = torch.where(ended, most, 0).sum(dim=1, keepdim=True)
-        higher = torch.where(free > 0, (target - spent) / free.clamp_min(1 / _FAR), _FAR).clamp(max=_FAR)
+        higher = torch.where(free > 0, (target - spent) / free.clamp_min(_TINY), _FAR).clamp(max=_FAR)
         # Rounding may lead back by a last digit, and never matters.
         if not (higher > multiple).any():
             break

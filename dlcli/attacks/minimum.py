@@ -14,15 +14,18 @@ from dlcli.attacks.losses import margin
 from dlcli.randomness import SampleKeys
 
 
-def opened(model: nn.Module, examples: Examples) -> tuple[Standing, Examples, Tensor]:
+def opened(model: nn.Module, examples: Examples, *, confidence: float = 0.0) -> tuple[Standing, Examples, Tensor]:
     """Asks ``model`` at the unchanged examples; those that are fooled already leave.
+
+    Args:
+        confidence: lead in logits from which on a point is worth more than any with less; margins are counted from there.
 
     Returns:
         The search, which has the unchanged examples on offer; the examples that stand; their logits, (n, P).
     """
     standing = Standing(examples)
     clean = first_look(model, examples, margin, gradient=False)
-    standing.offer(examples.inputs, clean.values, examples.fooled(clean.logits))
+    standing.offer(examples.inputs, clean.values - confidence, examples.fooled(clean.logits))
     return standing, examples.take(standing.rows), clean.logits[standing.rows]
 
 

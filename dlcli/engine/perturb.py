@@ -88,7 +88,7 @@ def perturb(
     Raises:
         ValueError: ``clean`` is not as long as the split.
         DataError: images outside [0, 1], or a true class that the judge does not have.
-        ComputeError: the attack left the box or its ball, or returned non-finite numbers; nothing is repaired.
+        ComputeError: the attack left the box or its ball, or returned non-finite numbers, or a model did; nothing is repaired.
     """
     if clean is not None and len(clean) != len(split):
         raise ValueError(f"clean must hold one class for each of {len(split)} examples, got {len(clean)}")
@@ -154,7 +154,11 @@ class _Task:
 
 @torch.no_grad()
 def _logits(model: nn.Module, inputs: Tensor, index: Tensor) -> Tensor:
-    return class_logits(ask(model, inputs, index))
+    """One column per class. Raises ComputeError: of what is no number argmax makes a class all the same."""
+    logits = class_logits(ask(model, inputs, index))
+    if logits.isnan().any():
+        raise ComputeError("the model's outputs are not numbers (NaN), so they name no class")
+    return logits
 
 
 def _judged(model: nn.Module, batch: Batch) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.classifier import borrowed, class_logits, predicted_classes
+from dlcli.errors import ComputeError
 from dlcli.randomness import SampleKeys
 
 
@@ -61,19 +62,26 @@ def votes(
         purpose: tells votes apart that must not share their noise.
         batch_size: noisy copies in one pass.
         check: called before every pass; may raise to stop.
+
+    Raises:
+        ComputeError: logits that are NaN, which name no class.
     """
     keys, shape = SampleKeys(seed, index.to(inputs.device)), tuple(inputs.shape[1:])
     at_once = max(1, batch_size // max(len(inputs), 1))
     counts: Tensor | None = None
+    wild = torch.zeros((), dtype=torch.bool, device=inputs.device)
     with borrowed(model), torch.no_grad():
         for first in range(0, draws, at_once):
             check()
             steps = range(first, min(first + at_once, draws))
             noisy = torch.cat([inputs + sigma * keys.normal(f"votes/{purpose}", step, shape) for step in steps])
             logits = model(noisy)
+            wild |= logits.isnan().any()
             won = predicted_classes(logits).reshape(len(steps), len(inputs))
             if counts is None:
                 counts = torch.zeros(len(inputs), class_logits(logits[:1]).shape[1], dtype=torch.int64, device=inputs.device)
             counts += nn.functional.one_hot(won, counts.shape[1]).sum(dim=0)
     assert counts is not None
+    if wild:
+        raise ComputeError("the model's outputs under noise are not numbers (NaN), so they name no class")
     return counts.cpu()

@@ -122,6 +122,14 @@ def test_what_comes_back_is_the_nearest_point_that_fooled_of_all_that_were_looke
     assert torch.equal(attacked, min(fooling, key=lambda points: float(distance(points - inputs[:1], "l2"))))
 
 
+def test_who_never_leads_by_the_confidence_comes_back_as_the_point_of_highest_lead(linear: Any) -> None:
+    inner, inputs, targets = linear(3)
+    model = Recorded(inner)
+    attacked = CW(confidence=100.0, steps=20, search_steps=3, step_size=0.1)(model, inputs[:1], targets[:1])
+    leads = [-lead(inner(points), targets[:1]).item() for points in model.seen]
+    assert -lead(inner(attacked), targets[:1]).item() == max(leads) > 0
+
+
 def test_the_cost_is_that_of_all_descents_and_the_first_and_the_last_looks(wide_linear: Any) -> None:
     inner, inputs, targets = wide_linear(3)
     model = Recorded(inner)

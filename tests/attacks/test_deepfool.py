@@ -65,6 +65,13 @@ def test_where_the_box_cuts_steps_short_the_boundary_is_crossed_all_the_same() -
     assert torch.allclose(attacked, row(1.0, 0.7), atol=1e-3)
 
 
+def test_who_stands_on_a_boundary_steps_over_it() -> None:
+    # A tie goes to the first class, so at a + b = 1 it is still class 0.
+    attacked = DeepFool(norm="l2")(plane([1.0, 1.0], -1.0), row(0.5, 0.5), torch.zeros(1).long())
+    assert torch.allclose(attacked, row(0.5, 0.5) + 1.02 * EXTRA / 2**0.5, atol=1e-6)
+    assert attacked.sum() > 1
+
+
 def test_the_overshoot_is_on_the_sum_of_the_steps_and_steps_begin_where_that_leads() -> None:
     class Curved(nn.Module):
         def forward(self, inputs: Tensor) -> Tensor:

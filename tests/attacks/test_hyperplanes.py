@@ -104,3 +104,15 @@ def test_the_scale_of_the_function_does_not_matter(norm: Norm) -> None:
     points, values, gradient = problem(0)
     expected = to_hyperplane(points, values, gradient, norm)
     assert torch.allclose(to_hyperplane(points, 1e-20 * values, 1e-20 * gradient, norm), expected)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("steep", [1e-20, 1e-40])
+def test_towards_a_hyperplane_that_is_all_but_infinitely_far_it_goes_far_and_stays_a_number(norm: Norm, steep: float) -> None:
+    images, values, gradient = (tensor.float() for tensor in problem(0))
+    in_box = to_hyperplane(images, values, steep * gradient, norm)
+    way = -values.sign().reshape(-1, 1, 1, 1) * gradient.sign()
+    assert torch.allclose(in_box, torch.where(way > 0, 1 - images, images) * way)
+    rows = to_hyperplane(images.flatten(1), values, steep * gradient.flatten(1), norm)
+    assert distance(rows, "l2").isfinite().all()
+    assert (distance(rows, "l2") > 1e10).all()

@@ -102,6 +102,10 @@ def test_a_network_for_single_precision_alone_is_compared_in_it():
     assert seen(Hiding(before=single)).disagreeing <= 0.2
 
 
+def test_a_network_that_casts_to_single_precision_inside_shows_nothing():
+    assert seen(Hiding(after=lambda logits: logits.float().to(logits.dtype))).disagreeing <= 0.05
+
+
 def test_the_model_is_given_back_as_it_was():
     model, state = Hiding().train(), torch.get_rng_state()
     seen(model)

@@ -153,6 +153,16 @@ def test_a_frozen_model_and_a_caller_without_gradients_make_no_difference(
 
 @every_attack
 @every_norm
+def test_models_in_double_precision_can_be_attacked(path: Path, norm: str, build: Any, make_model: Any, make_images: Any) -> None:
+    model, inputs = make_model(3, SHAPE).double(), make_images(4, SHAPE).double()
+    targets = predicted_classes(model.eval()(inputs)).detach()
+    attacked = build(path, norm=norm)(model, inputs, targets)
+    assert attacked.dtype == torch.float64
+    assert attacked.isfinite().all()
+
+
+@every_attack
+@every_norm
 def test_a_constant_model_gives_finite_inputs(path: Path, norm: str, build: Any, make_model: Any, make_images: Any) -> None:
     model, inputs = make_model(3, SHAPE), make_images(4, SHAPE)
     for parameter in model.parameters():

@@ -71,6 +71,19 @@ def test_a_null_changes_every_example_and_may_put_one_right() -> None:
     assert report.attacked.tolist() == [0]
 
 
+@pytest.mark.parametrize("spared", [True, False])
+def test_outputs_that_are_no_numbers_name_no_class_before_and_after(spared: bool) -> None:
+    class Root(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return Brightness()(inputs - 0.3).sqrt()
+
+    dark, bright = (split().select(torch.tensor([row])) for row in (0, 1))
+    darker = Moved(change=lambda inputs, _: inputs - 0.3, epsilon=0.3)
+    for images in (dark, bright):
+        with pytest.raises(ComputeError, match="not numbers"):
+            list(perturb(Root(), darker, images, batch_size=4, seed=0, spare_misclassified=spared))
+
+
 def test_distances_are_in_the_norm_of_the_threat() -> None:
     (report,) = attacked(lambda inputs, _: inputs + 0.1, norm="l2", epsilon=0.2)
     torch.testing.assert_close(report.distances[:3], torch.full((3,), 0.2))  # 0.1 · sqrt(4 pixels)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.classifier import ask
+from dlcli.errors import ComputeError
 from dlcli.metrics.smoothing import certified_radii
 from dlcli.models.smoothed import Smoothed, votes
 
@@ -82,6 +83,13 @@ def test_without_noise_it_is_the_classifier():
 def test_one_binary_logit_votes_for_two_classes():
     counts = votes(affine(1), images(), torch.arange(12), sigma=SIGMA, draws=10, seed=0, purpose="x")
     assert counts.shape == (12, 2)
+
+
+def test_outputs_that_are_no_numbers_give_no_vote():
+    model = affine(3)
+    model[1].bias.data[1] = torch.nan
+    with pytest.raises(ComputeError, match="not numbers"):
+        votes(model, images(), torch.arange(12), sigma=SIGMA, draws=10, seed=0, purpose="x")
 
 
 @pytest.mark.parametrize("wrong", [{"sigma": -1.0}, {"draws": 0}])
