@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
@@ -24,9 +25,9 @@ def check_counts(**counts: int) -> None:
 
 
 def check_step_size(step_size: StepSize) -> None:
-    """Refuses a step that is not above 0 (ValueError)."""
-    if step_size != "auto" and not step_size > 0:
-        raise ValueError(f"step_size must be above 0, or auto, got {step_size}")
+    """Refuses a step that is not finite and above 0 (ValueError)."""
+    if step_size != "auto" and not 0 < step_size < math.inf:
+        raise ValueError(f"step_size must be finite and above 0, or auto, got {step_size}")
 
 
 def ascend(

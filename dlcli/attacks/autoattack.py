@@ -74,5 +74,5 @@ class AutoAttack:
             apgd_ce.search(model, examples, standing, rank=margin)
             apgd_t.search(model, examples, standing, clean=seen.logits)
             fab_t.search(model, examples, standing, clean=seen.logits, epsilon=epsilon)
-            square.search(model, examples, standing)
+            square.search(model, examples, standing, rank=margin)
             return standing.result()

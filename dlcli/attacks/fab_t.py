@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,8 +52,8 @@ class FABT:
         check_counts(steps=self.steps, targets=self.targets)
         if not 0 <= self.alpha_max <= 1:
             raise ValueError(f"alpha_max must be in [0, 1], got {self.alpha_max}")
-        if not self.eta >= 1:
-            raise ValueError(f"eta must be at least 1, got {self.eta}")
+        if not 1 <= self.eta < math.inf:
+            raise ValueError(f"eta must be finite and at least 1, got {self.eta}")
         if not 0 < self.beta < 1:
             raise ValueError(f"beta must be above 0 and below 1, got {self.beta}")
 

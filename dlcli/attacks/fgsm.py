@@ -13,6 +13,7 @@ from dlcli.attacks.examples import lent
 from dlcli.attacks.gradients import first_look
 from dlcli.attacks.losses import log_odds
 from dlcli.contracts import Threat
+from dlcli.errors import ComputeError
 from dlcli.randomness import SampleKeys
 
 
@@ -49,9 +50,17 @@ class FGSM:
         rng: SampleKeys | None = None,
         goals: Tensor | None = None,
     ) -> Tensor:
-        """Returns adversarial inputs; draws nothing, so ``rng`` does not matter."""
+        """Returns adversarial inputs; draws nothing, so ``rng`` does not matter.
+
+        Raises:
+            ComputeError: a gradient that gives the step no direction.
+        """
         with lent(model, inputs, targets, rng=rng, goals=goals) as examples:
             seen = first_look(model, examples, log_odds)
             moved = boxed(examples.inputs + self.epsilon * steepest(seen.gradient, self.norm))
             spared = examples.fooled(seen.logits).reshape(-1, *[1] * (inputs.ndim - 1))
-            return torch.where(spared, examples.inputs, moved)
+            attacked = torch.where(spared, examples.inputs, moved)
+            # Nobody looks at them again, so that is seen here or nowhere.
+            if not attacked.isfinite().all():
+                raise ComputeError("the model's gradient is not finite, so the step has no direction")
+            return attacked

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dlcli.attacks.ascent import check_counts
-from dlcli.attacks.balls import Norm, boxed, check_norm
+from dlcli.attacks.balls import TOLERANCE, Norm, boxed, check_norm
 from dlcli.attacks.examples import lent
 from dlcli.attacks.gradients import Look, look
 from dlcli.attacks.losses import margin
@@ -90,4 +90,5 @@ class FMN:
         """How far from the example a linear model's boundary would be, (n,)."""
         slope = seen.gradient.flatten(1)
         dual = slope.abs().sum(dim=1) if self.norm == "linf" else torch.linalg.vector_norm(slope, dim=1)
-        return size + seen.values.abs() / dual.clamp_min(_TINY)
+        # On a boundary it is no way at all, and nobody would ever leave a ball of no radius.
+        return (size + seen.values.abs() / dual.clamp_min(_TINY)).clamp_min(TOLERANCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -43,8 +44,8 @@ class MIFGSM:
         check_epsilon(self.epsilon, self.norm)
         check_counts(steps=self.steps)
         check_step_size(self.step_size)
-        if not self.momentum >= 0:
-            raise ValueError(f"momentum must be at least 0, got {self.momentum}")
+        if not 0 <= self.momentum < math.inf:
+            raise ValueError(f"momentum must be finite and at least 0, got {self.momentum}")
 
     @property
     def threat(self) -> Threat:

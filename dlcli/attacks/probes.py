@@ -49,7 +49,7 @@ def probe(model: nn.Module, inputs: Tensor, targets: Tensor, *, rng: SampleKeys 
     """Returns what the gradient and the outputs of ``model`` are like at ``inputs``, (N, ...), N at least 1.
 
     Slopes are those of the log-odds along random directions, in double precision where the model can compute in it, and in single
-    precision once more where they differ there.
+    precision where it only seems to.
     """
     with lent(model, inputs, targets, rng=rng, goals=None) as examples:
         outputs = [model(examples.inputs.clone()).float() for _ in range(2)]
@@ -89,39 +89,61 @@ def _are_probabilities(outputs: Tensor) -> bool:
 
 def _compared(model: nn.Module, examples: Examples, directions: int) -> tuple[Tensor, Tensor]:
     """Which examples have slopes that differ, and which have none, bool (N,) each."""
-    single = partial(_slopes, model, examples, directions, dtype=torch.float32, step=_SINGLE[0], tolerance=_SINGLE[1])
+    single = partial(_slopes, model, examples, directions, torch.float32, step=_SINGLE[0], tolerance=_SINGLE[1])
+    (step, tolerance), dtype = _DOUBLE, torch.float64
     try:
         precise = copy.deepcopy(model).double()
-        wrong, flat = _slopes(precise, examples, directions, dtype=torch.float64, step=_DOUBLE[0], tolerance=_DOUBLE[1])
+        wrong, flat = _slopes(precise, examples, directions, dtype, step=step, tolerance=tolerance)
+        if not wrong.any():
+            return wrong, flat
+        near, far = (_differences(precise, examples, directions, dtype, factor * step) for factor in (1, 2))
     except (RuntimeError, TypeError, NotImplementedError):  # it works in single precision only, or cannot be copied
         return single()
-    # One that casts to single precision inside is a staircase for steps so short: what is wrong is so for longer ones, too.
-    return wrong & single()[0] if wrong.any() else wrong, flat
+    # A network that casts to single precision inside is a staircase for steps so short; longer ones show its slope.
+    stairs, _ = _differ(near, far, tolerance)
+    return torch.where(wrong & stairs, single()[0], wrong), flat
 
 
 def _slopes(
-    model: nn.Module, examples: Examples, directions: int, *, dtype: torch.dtype, step: float, tolerance: float
+    model: nn.Module, examples: Examples, directions: int, dtype: torch.dtype, *, step: float, tolerance: float
 ) -> tuple[Tensor, Tensor]:
-    # An even background puts max pooling exactly at its kink, where there is no one slope: a little noise leads away from it.
-    noise = in_ball(examples.keys, "probe/off", 0, tuple(examples.inputs.shape[1:]), norm="linf", epsilon=_OFF)
-    points = examples.inputs.to(dtype) + noise.to(dtype)
-
-    def values(at: Tensor) -> Tensor:
-        return log_odds(class_logits(model(at)).to(dtype), examples)
-
+    """The same in one precision, with steps of one length."""
+    points = _points(examples, dtype)
     with torch.enable_grad():
         leaf = points.clone().requires_grad_()
-        loss = values(leaf.clone())
+        loss = _values(model, leaf.clone(), examples)
         gradient = torch.zeros_like(points)
         if loss.requires_grad:
             gradient = torch.autograd.grad(loss.sum(), leaf, materialize_grads=True)[0]
-    claimed, seen = [], []
+    claimed = [(gradient * _way(examples, number, dtype)).flatten(1).sum(dim=1) for number in range(directions)]
+    return _differ(torch.stack(claimed, dim=1), _differences(model, examples, directions, dtype, step), tolerance)
+
+
+def _differences(model: nn.Module, examples: Examples, directions: int, dtype: torch.dtype, step: float) -> Tensor:
+    """Slopes along the directions, (N, directions), from a step to either side."""
+    points, seen = _points(examples, dtype), []
     for number in range(directions):
-        way = on_sphere(examples.keys, "probe", number, tuple(points.shape[1:]), norm="l2", epsilon=1.0).to(dtype)
-        claimed.append((gradient * way).flatten(1).sum(dim=1))
-        seen.append((values(points + step * way) - values(points - step * way)) / (2 * step))
-    by_autograd, by_differences = torch.stack(claimed, dim=1), torch.stack(seen, dim=1)
-    largest = torch.maximum(by_autograd.norm(dim=1), by_differences.norm(dim=1))
-    flat = largest < 1e-9
-    error = (by_autograd - by_differences).norm(dim=1) / largest.clamp_min(1e-30)
-    return ~(error <= tolerance), flat
+        way = step * _way(examples, number, dtype)
+        seen.append((_values(model, points + way, examples) - _values(model, points - way, examples)) / (2 * step))
+    return torch.stack(seen, dim=1)
+
+
+def _differ(first: Tensor, second: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
+    """Which examples have slopes, (N, directions), that differ by more than this share, and which have none in either."""
+    largest = torch.maximum(first.norm(dim=1), second.norm(dim=1))
+    error = (first - second).norm(dim=1) / largest.clamp_min(1e-30)
+    return ~(error <= tolerance), largest < 1e-9
+
+
+def _points(examples: Examples, dtype: torch.dtype) -> Tensor:
+    # An even background puts max pooling exactly at its kink, where there is no one slope: a little noise leads away from it.
+    noise = in_ball(examples.keys, "probe/off", 0, tuple(examples.inputs.shape[1:]), norm="linf", epsilon=_OFF)
+    return examples.inputs.to(dtype) + noise.to(dtype)
+
+
+def _way(examples: Examples, number: int, dtype: torch.dtype) -> Tensor:
+    return on_sphere(examples.keys, "probe", number, tuple(examples.inputs.shape[1:]), norm="l2", epsilon=1.0).to(dtype)
+
+
+def _values(model: nn.Module, points: Tensor, examples: Examples) -> Tensor:
+    return log_odds(class_logits(model(points)).to(points.dtype), examples)

@@ -13,7 +13,7 @@ from dlcli.attacks.ascent import check_counts
 from dlcli.attacks.balls import Norm, check_epsilon
 from dlcli.attacks.examples import Examples, Standing, lent, put
 from dlcli.attacks.gradients import first_look, look
-from dlcli.attacks.losses import log_odds, margin
+from dlcli.attacks.losses import Loss, log_odds, margin
 from dlcli.attacks.windows import Windows, bumps, share_of_image, sides
 from dlcli.contracts import Threat
 from dlcli.randomness import SampleKeys
@@ -72,18 +72,19 @@ class Square:
             standing = Standing(examples)
             seen = first_look(model, examples, loss, gradient=False)
             standing.offer(examples.inputs, seen.values, examples.fooled(seen.logits))
-            self.search(model, examples, standing)
+            self.search(model, examples, standing, rank=loss)
             return standing.result()
 
-    def search(self, model: nn.Module, examples: Examples, standing: Standing) -> None:
-        """Asks for those of ``examples`` that stand; points are compared by margin, with goals by the goal's cross-entropy."""
+    def search(self, model: nn.Module, examples: Examples, standing: Standing, *, rank: Loss) -> None:
+        """Asks for those of ``examples`` that stand; points are compared by ``rank``, as those offered before."""
         loss = margin if examples.goals is None else log_odds
         search = _Search(self, examples.take(standing.rows))
         while len(search.examples) and search.query <= self.queries:
             points = search.proposal()
             seen = look(model, points, search.examples, loss, gradient=False)
             search.accept(points, seen.values)
-            keep = standing.offer(points, seen.values, search.examples.fooled(seen.logits))
+            merits = seen.values if rank is loss else rank(seen.logits, search.examples)
+            keep = standing.offer(points, merits, search.examples.fooled(seen.logits))
             if keep is not None:
                 search.take(keep)
 

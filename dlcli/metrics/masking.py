@@ -130,7 +130,8 @@ def more_effort(fell: int, tried: int, standing: int, n: int) -> Check:
         standing: examples that stood everything so far, of ``n``.
     """
     change = fell / tried * standing / n if tried and n else 0.0
-    verdict = "PASS" if fell <= 1 else _graded(change, 0.005, 0.02)
+    # Of few examples, each stands for many points: one says nothing and two warn, as in the other counts.
+    verdict = min(_graded(change, 0.005, 0.02), _counted(fell, tried), key=_ORDER.index)
     figure = f"{fell} of {tried} that stood fell: {100 * change:.2f} points" if tried else "nothing was left standing"
     if not tried:
         reason = "every example had fallen before"

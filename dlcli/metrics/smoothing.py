@@ -60,8 +60,9 @@ def confident_classes(counts: Tensor, *, alpha: float) -> Tensor:
     if not len(counts):
         return counts.new_zeros(0)
     votes, classes = counts.max(dim=1)
-    # Which class leads is seen in the same votes; at most one class can have more than half, so nothing is chosen from many.
-    low = clopper_pearson_low(votes, int(counts[0].sum()), alpha=alpha).to(counts.device)
+    # Which class leads is seen in the same votes. Of two classes with just half each either may come to lead, hence half of
+    # alpha; three or more share worse chances.
+    low = clopper_pearson_low(votes, int(counts[0].sum()), alpha=alpha / 2).to(counts.device)
     return classes.masked_fill(low <= 0.5, -1)
 
 

@@ -133,9 +133,9 @@ def test_counts_below_one_are_refused_by_name(count: int) -> None:
         check_counts(steps=1, restarts=count)
 
 
-@pytest.mark.parametrize("step_size", [0.0, -0.1, float("nan")])
+@pytest.mark.parametrize("step_size", [0.0, -0.1, float("nan"), float("inf")])
 def test_a_step_that_leads_nowhere_is_refused(step_size: float) -> None:
-    with pytest.raises(ValueError, match="step_size must be above 0, or auto, got"):
+    with pytest.raises(ValueError, match="step_size must be finite and above 0, or auto, got"):
         check_step_size(step_size)
 
 

@@ -95,6 +95,26 @@ def test_each_attack_sees_only_what_still_stands() -> None:
     assert recorded.sizes[-1] < 60
 
 
+def test_who_never_comes_to_the_goal_comes_back_as_the_point_of_its_highest_margin() -> None:
+    model, inputs, targets = linear(4)
+    goals, seen = model(inputs).argmin(dim=1), list[Tensor]()
+
+    def lead(points: Tensor, goal: int) -> Tensor:
+        logits = model[1](points.flatten(1)).detach()
+        return logits[:, goal] - logits.index_fill(1, torch.tensor(goal), -torch.inf).amax(dim=1)
+
+    model.register_forward_pre_hook(lambda _module, given: seen.append(given[0].detach()))
+    # One step leaves Square attack something to find, and what that climbs is the goal's cross-entropy.
+    attack = AutoAttack(epsilon=0.01, norm="l2", steps=1, queries=300)
+    for row in range(5):
+        seen.clear()
+        one = slice(row, row + 1)
+        attacked = attack(model, inputs[one], targets[one], goals=goals[one])
+        points = torch.cat(seen)
+        inside = points[(points - inputs[one]).flatten(1).norm(dim=1) <= 0.01 * (1 + 1e-6)]
+        assert lead(attacked, int(goals[row])).item() == pytest.approx(lead(inside, int(goals[row])).max().item(), abs=1e-6)
+
+
 def test_a_standing_example_costs_what_the_standard_version_costs() -> None:
     class Sure(nn.Module):
         def forward(self, inputs: Tensor) -> Tensor:

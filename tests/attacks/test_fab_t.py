@@ -106,7 +106,8 @@ def test_what_cannot_be_fooled_comes_back_as_the_point_of_highest_margin() -> No
         ({"targets": 0}, "targets must be at least 1, got 0"),
         ({"norm": "l1"}, "norm must be 'linf' or 'l2', got 'l1'"),
         ({"alpha_max": 1.5}, r"alpha_max must be in \[0, 1\], got 1.5"),
-        ({"eta": 0.9}, "eta must be at least 1, got 0.9"),
+        ({"eta": 0.9}, "eta must be finite and at least 1, got 0.9"),
+        ({"eta": float("inf")}, "eta must be finite and at least 1, got inf"),
         ({"beta": 1.0}, "beta must be above 0 and below 1, got 1.0"),
     ],
 )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from dlcli.attacks.fgsm import FGSM
 from dlcli.contracts import Threat
+from dlcli.errors import ComputeError
 
 INPUTS, ZEROS = torch.full((2, 6), 0.5), torch.tensor([0, 0])
 
@@ -53,6 +54,15 @@ def test_an_input_without_gradient_stays_as_it_is() -> None:
     model = linear()
     nn.init.zeros_(model.weight)
     assert torch.equal(FGSM(epsilon=0.1)(model, INPUTS, ZEROS), INPUTS)
+
+
+def test_a_gradient_that_is_no_number_is_an_error_and_no_input() -> None:
+    class Root(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return inputs.sqrt().sum(dim=1, keepdim=True)
+
+    with pytest.raises(ComputeError, match="gradient is not finite"):
+        FGSM(epsilon=0.1, norm="l2")(Root(), torch.tensor([[0.0, 0.5]]), torch.ones(1).long())
 
 
 def test_the_threat_is_what_was_asked_for() -> None:

@@ -128,6 +128,16 @@ def test_it_costs_a_forward_and_a_backward_pass_a_step_and_two_forward_passes_mo
     assert len(model.seen) == 9
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+def test_who_stands_on_a_boundary_steps_over_it(norm: Norm) -> None:
+    # A tie goes to the first class, and without a bias a black image is one.
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(20, 3, bias=False))
+    attacked = FMN(norm=norm)(model, torch.zeros(2, 1, 4, 5), torch.zeros(2).long())
+    assert (predicted_classes(model(attacked)) != 0).all()
+    assert distance(attacked, norm).max() < 1e-4
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -50,9 +50,10 @@ def test_without_momentum_it_is_bim(norm: str) -> None:
     assert torch.equal(still(model, INPUTS, targets), plain(model, INPUTS, targets))
 
 
-def test_a_negative_momentum_is_refused() -> None:
-    with pytest.raises(ValueError, match="momentum must be at least 0, got -1"):
-        MIFGSM(epsilon=0.1, momentum=-1.0)
+@pytest.mark.parametrize("momentum", [-1.0, float("inf")])
+def test_a_momentum_that_is_none_is_refused(momentum: float) -> None:
+    with pytest.raises(ValueError, match="momentum must be finite and at least 0, got"):
+        MIFGSM(epsilon=0.1, momentum=momentum)
 
 
 def test_no_steps_are_refused() -> None:

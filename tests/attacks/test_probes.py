@@ -79,6 +79,10 @@ def test_a_wrong_backward_pass_disagrees_with_the_slope():
     assert seen(Hiding(before=Straight.apply)).disagreeing > 0.5
 
 
+def test_a_slope_that_is_out_by_a_fifth_disagrees():
+    assert seen(Hiding(before=lambda images: images + 0.25 * images.detach())).disagreeing > 0.9
+
+
 def test_a_network_that_draws_noise_answers_otherwise_the_second_time():
     found = seen(Hiding(before=lambda images: images + 0.3 * torch.randn_like(images)))
     assert found.change > 0.01

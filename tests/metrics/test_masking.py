@@ -80,6 +80,13 @@ def test_a_rise_is_measured_from_the_lowest_accuracy_before_it():
 def test_one_example_of_few_says_nothing():
     assert masking.pgd_over_fgsm(11, 10, 20).verdict == "PASS"
     assert masking.black_box(1, 5, 20).verdict == "PASS"
+    assert masking.more_effort(1, 20, 39, 40).verdict == "PASS"
+
+
+def test_two_examples_of_few_warn():
+    assert masking.pgd_over_fgsm(12, 10, 20).verdict == "WARN"
+    assert masking.black_box(2, 5, 20).verdict == "WARN"
+    assert masking.more_effort(2, 20, 39, 40).verdict == "WARN"
 
 
 def test_what_more_effort_breaks_counts_for_all_that_stood():

@@ -54,6 +54,15 @@ def test_who_is_not_proven_to_lead_abstains():
     assert confident_classes(torch.zeros(0, 3, dtype=torch.int64), alpha=0.001).tolist() == []
 
 
+def test_a_class_is_wrongly_said_to_have_more_than_half_no_more_often_than_promised():
+    stats = pytest.importorskip("scipy.stats")
+    n, alpha = 500, 0.01
+    first = torch.arange(n + 1)
+    answered = confident_classes(torch.stack([first, n - first], dim=1), alpha=alpha) != -1
+    # Both classes have just half, so every answer is wrong.
+    assert 0.5 * alpha < stats.binom.pmf(first.numpy(), n, 0.5)[answered.numpy()].sum() <= alpha
+
+
 def test_only_the_right_ones_are_certified_and_ever_fewer():
     radii, right = torch.tensor([0.3, 0.1, -math.inf, 0.5]), torch.tensor([True, True, True, False])
     assert [certified_accuracy(radii, right, radius).value for radius in (0.0, 0.1, 0.2, 0.4)] == [0.5, 0.5, 0.25, 0.0]
