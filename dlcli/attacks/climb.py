@@ -45,7 +45,8 @@ def climb(
         for _ in range(steps):
             with torch.enable_grad():
                 leaf = point.detach().requires_grad_()
-                logits = class_logits(model(leaf))
+                # A layer that works in place may not write into a leaf, hence the copy.
+                logits = class_logits(model(leaf.clone()))
                 weights = slope(logits.detach().float()).to(logits.dtype)
                 (gradient,) = torch.autograd.grad(logits, leaf, weights)
             with torch.no_grad():
