@@ -45,8 +45,7 @@ def climb(
         for _ in range(steps):
             with torch.enable_grad():
                 leaf = point.detach().requires_grad_()
-                # A layer that works in place may not write into a leaf, hence the copy.
-                logits = class_logits(model(leaf.clone()))
+                logits = class_logits(model(leaf))
                 weights = slope(logits.detach().float()).to(logits.dtype)
                 (gradient,) = torch.autograd.grad(logits, leaf, weights)
             with torch.no_grad():

@@ -12,6 +12,8 @@ from dlcli.attacks.losses import Loss
 from dlcli.classifier import ask, class_logits
 from dlcli.errors import ComputeError
 
+NO_NUMBER = "the gradient of the model's outputs is not a number, though the outputs are"
+
 
 @dataclass(frozen=True)
 class Look:
@@ -33,6 +35,9 @@ def look(model: nn.Module, points: Tensor, examples: Examples, loss: Loss, *, gr
 
     The loss is summed, so an example's gradient does not depend on the batch it is in; it is computed from float32 logits.
     A model whose output does not depend on its input has zero gradient.
+
+    Raises:
+        ComputeError: a gradient that is not a number. Its sign is 0, so a step in Linf would pass it over without a word.
     """
     if not gradient:
         # A model may work in place, and the points are needed afterwards.
@@ -46,6 +51,8 @@ def look(model: nn.Module, points: Tensor, examples: Examples, loss: Loss, *, gr
         slope = torch.zeros_like(points)
         if values.requires_grad:
             slope = torch.autograd.grad(values.sum(), leaf, materialize_grads=True)[0]
+            if slope.isnan().any():
+                raise ComputeError(NO_NUMBER)
     return Look(logits.detach(), values.detach(), slope)
 
 

@@ -77,7 +77,7 @@ class Trades(Objective):
         """Returns the points that optimizer step ``step`` compares with the examples, (N, ...)."""
         inputs, epsilon = batch.inputs, self.radius.at(step)
         with torch.no_grad(), borrowed(model):
-            answers = class_logits(model(inputs.clone())).float().softmax(dim=1)
+            answers = class_logits(model(inputs)).float().softmax(dim=1)
         noise = _START * rng.normal("adversary/start", step, tuple(inputs.shape[1:]))
         return climb(
             model,

@@ -89,3 +89,20 @@ def test_logits_that_are_not_finite_are_refused() -> None:
     nn.init.constant_(model.bias, float("inf"))
     with pytest.raises(ComputeError, match="not finite"):
         first_look(model, examples(), log_odds)
+
+
+def test_a_gradient_that_is_no_number_is_refused_and_never_passes_for_robustness() -> None:
+    class Root(nn.Module):
+        """The slope at 0 is 0 times infinity."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = linear()
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return self.head(inputs.square().sqrt())
+
+    model = Root()
+    assert model(torch.zeros(3, 4)).isfinite().all()
+    with pytest.raises(ComputeError, match="gradient of the model's outputs is not a number"):
+        look(model, torch.zeros(3, 4), examples(torch.zeros(3, 4)), log_odds)

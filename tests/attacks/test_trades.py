@@ -73,17 +73,6 @@ def test_the_clean_answers_are_found_in_evaluation_mode() -> None:
     assert all(module.training for module in model.modules())
 
 
-def test_a_first_layer_that_works_in_place_changes_nothing() -> None:
-    found = []
-    for in_place in (False, True):
-        torch.manual_seed(0)
-        model = nn.Sequential(nn.ReLU6(inplace=in_place), nn.Flatten(), nn.Linear(64, 3))
-        batch = Batch(BATCH.inputs - 0.5, BATCH.targets, BATCH.index)
-        found.append(objective().crafted(model, batch, rng=KEYS, step=0))
-    assert torch.equal(*found)
-    assert torch.equal(batch.inputs, BATCH.inputs - 0.5)
-
-
 def test_points_stay_in_the_ball_and_the_box() -> None:
     points = objective().crafted(network(), BATCH, rng=KEYS, step=0)
     assert 0.1 < float((points - BATCH.inputs).abs().max()) <= 0.2 + 1e-6
