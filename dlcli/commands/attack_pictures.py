@@ -11,10 +11,9 @@ from dlcli.commands.attack_goals import Goal
 from dlcli.commands.console import Talk
 from dlcli.report import terminal
 from dlcli.report.images import to_uint8
-from dlcli.report.sheet import image_rows
+from dlcli.report.sheet import captioned_rows
 
 SHOWN = 6
-_ONE_LINE = 12  # letters of three names that fit above a small image
 
 
 def triple(
@@ -22,23 +21,21 @@ def triple(
 ) -> bytes:
     """Shows two examples in the terminal, and returns six as PNG: what succeeded first, then what was tried.
 
-    Above each column stands what the model takes the example for: clean, with noise, under attack; with a goal that depends on
-    the example, the goal below. ``null`` is what the second row is called.
+    Above each image stands what the model takes it for; with a goal that depends on the example, the goal beside it. ``null`` is
+    what the second row is called.
     """
     report = attacked.report
     rows = torch.argsort(2 - report.eligible.int() - report.success.int(), stable=True)[:SHOWN]
     images = [to_uint8(tensor[rows]) for tensor in (report.inputs, attacked.noise.adversarial, report.adversarial)]
     outcomes = (report.clean, attacked.noise.attacked, report.attacked)
     titles = ["clean", null, attack if goal is None else f"{attack} → {goal.words if goal.rule is None else 'goal'}"]
-    verdicts = [[classes[int(outcome[row])] for outcome in outcomes] for row in rows]
-    # Long names would be cut on one line.
-    between = "\n" if max((len("".join(names)) for names in verdicts), default=0) > _ONE_LINE else " / "
-    captions = [between.join(names) for names in verdicts]
+    captions = [[f"→ {classes[int(outcome[row])]}" for row in rows] for outcome in outcomes]
     if goal is not None and goal.number is None and report.goals is not None:
-        captions = [f"{caption}\n→ {classes[int(report.goals[row])]}" for caption, row in zip(captions, rows, strict=True)]
+        goals = [classes[int(report.goals[row])] for row in rows]
+        captions[-1] = [f"{caption} (goal {each})" for caption, each in zip(captions[-1], goals, strict=True)]
     shown = torch.stack(images, dim=1).flatten(0, 1)
     labels = [
         f"{title}: {classes[int(outcome[row])]}" for row in rows[:2] for title, outcome in zip(titles, outcomes, strict=True)
     ]
     talk.picture(terminal.gallery(shown[: len(labels)], labels, columns=3))
-    return image_rows(images, titles, captions)
+    return captioned_rows(images, titles, captions)

@@ -2,6 +2,7 @@
 
 import io
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -41,10 +42,12 @@ def test_the_picture_names_the_goal() -> None:
     plain, one = picture(None), picture(Goal("fish", 2), [2] * 8)
     assert one.tobytes() != plain.tobytes()
     assert one.size == plain.size
-    each = picture(Goal("a random class", rule="random"), [1, 2] * 4)
-    assert each.height > plain.height  # a line more above each column
+    each = [picture(Goal("a random class", rule="random"), goals) for goals in ([1, 2] * 4, [2, 1] * 4)]
+    assert each[0].tobytes() != each[1].tobytes()
 
 
-def test_long_names_stand_on_lines_of_their_own() -> None:
-    long = picture(None, classes=("acoustic guitar", "dog", "golden retriever"))
-    assert long.height > picture(None).height
+def test_above_each_image_stands_what_it_is_taken_for() -> None:
+    plain, other = picture(None), picture(None, classes=("cat", "dog", "bird"))
+    changed = (np.asarray(plain) != np.asarray(other)).any(axis=(1, 2)).nonzero()[0]
+    # Of the three rows the second and the third have an image that is taken for the third class.
+    assert set(changed // (plain.height // 3)) == {1, 2}
