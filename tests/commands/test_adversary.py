@@ -134,7 +134,7 @@ def test_one_logit_is_attacked_like_two(dl: Dl) -> None:
 
 @pytest.mark.parametrize(
     ("recipe", "epsilon", "step_size"),
-    [("mnist_robust_fast", 0.3, 0.18), ("mnist_robust", 0.3, 0.03), ("cifar10_robust", 8 / 255, 2 / 255)],
+    [("mnist_robust_fast", 0.3, 0.18), ("mnist_robust", 0.3, 0.18), ("cifar10_robust", 8 / 255, 2 / 255)],
 )
 def test_a_recipe_is_selected_by_val_and_ends_at_the_papers_radius(recipe: str, epsilon: float, step_size: float) -> None:
     own = checked_settings("train", compose("train", [f"experiment={recipe}"]))
