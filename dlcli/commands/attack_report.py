@@ -212,7 +212,10 @@ def _budgeted(bench: Bench, subject: Subject, links: Sequence[Link], clean: Clea
         raise ComputeError(reason, hint="--budget 5m, or study.queries=500 study.steps=20")
     robust = interval(robust_accuracy(found.distances(), found.epsilon))
     seen = f"{plain_number(len(found.examined))} of {plain_number(total)} examples, drawn at random"
-    bench.talk.line(f"the time is over: robust accuracy is at most about {robust}, on {seen}")
+    when = "the time is over"
+    if len(found.examined) == total:
+        when, seen = "done before the time is over", f"all {plain_number(total)} examples"
+    bench.talk.line(f"{when}: robust accuracy is at most about {robust}, on {seen}")
     return found
 
 
