@@ -185,7 +185,7 @@ def _remembering(bench: Bench, subject: Subject, folder: str, clean: Clean) -> A
         else:
             state = "as it was found before"
         fooled = int(((known.predicted != clean.targets[known.rows]) & clean.right[known.rows]).sum())
-        bench.talk.line(f"  {link.words:<8} fools {plain_number(fooled)} of {plain_number(len(rows))} · {state}")
+        bench.talk.line(f"  {link.words:<13} fools {plain_number(fooled)} of {plain_number(len(rows))} · {state}")
         return known
 
     return attempt
