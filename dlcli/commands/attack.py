@@ -38,11 +38,13 @@ class _Plan:
     """What is attacked, with what, and what for.
 
     Args:
+        name: of the attack, as it was typed: bim is no PGD for who asked for it.
         reason: where the attack's epsilon came from.
         source: the model that the attack looks at; None is the subject's own.
         moves: of a table, its rows and which of their columns may move.
     """
 
+    name: str
     subject: Subject
     chosen: Attack
     reason: str
@@ -82,7 +84,7 @@ class _Plan:
         if threat.epsilon is None and threat.norm != "spatial":
             radius = " · looks for the nearest error, however far"
         aim = "" if self.goal is None else f" · to be taken for {self.goal.words}"
-        return f"{type(self.chosen).__name__} · {threat.norm}{radius}{aim}"
+        return f"{self.name} · {threat.norm}{radius}{aim}"
 
     @property
     def models(self) -> str:
@@ -104,7 +106,7 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
             talk.text(as_yaml(settings).decode())
             talk.line(f"{len(plan.subject.split)} examples would be attacked; nothing was written")
             return None
-        name = invocation.choices.get("attack", "attack")
+        name = plan.name
         with recorded(settings, invocation, name=name, parent=loaded.reference, device=plan.subject.device) as run:
             run.describe(
                 **({} if plan.goal is None else {"goal": plan.goal.words}),
@@ -141,7 +143,8 @@ def _planned(settings: AttackSettings, invocation: Invocation, talk: Talk) -> _P
         chosen, reason = build_attack(node, replace(spec, epsilon=EPSILON), why=REASON)
     if moves is not None and chosen.threat.norm == "spatial":
         raise UsageError(f"{spec.name} is a table, and this attack moves the pixels of images", hint="dl attack pgd")
-    plan = _Plan(subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source, moves)
+    typed = invocation.choices.get("attack", "attack")
+    plan = _Plan(typed, subject, chosen, reason, read_goal(settings.targeted, spec.classes, chosen), source, moves)
     name = subject.loaded.name if source is None else source.name
     refuse_without_gradient(plan.looked_at or plan.model, chosen, plan.split, name=name, at_most=largest_batch(spec.shape))
     talk.line(plan.headline)
@@ -198,8 +201,8 @@ def _labels(plan: _Plan) -> dict[str, str]:
 def _files(run: Run, attacked: Attacked, plan: _Plan, settings: AttackSettings, talk: Talk) -> dict[str, str]:
     spec, report, moves, files = plan.subject.loaded.model.spec, attacked.report, plan.moves, {}
     if moves is None:
-        attack, null = type(plan.chosen).__name__, "random" if plan.chosen.threat.norm == "spatial" else "noise"
-        picture = triple(attacked, spec.classes, attack=attack, goal=plan.goal, talk=talk, null=null)
+        null = "random" if plan.chosen.threat.norm == "spatial" else "noise"
+        picture = triple(attacked, spec.classes, attack=plan.name, goal=plan.goal, talk=talk, null=null)
         files["triple"] = run.write("plots/triple.png", picture)
     files["examples"] = run.write("examples.csv", examples_csv(attacked, spec.classes))
     if moves is not None:

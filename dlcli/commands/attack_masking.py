@@ -128,8 +128,10 @@ def _radii(examined: Examined, effort: Effort, largest: float) -> list[float]:
     distances = examined.distances()[examined.right]
     needed = distances[distances.isfinite() & (distances > 0)]
     middle = [float(needed.median())] if len(needed) else []
-    radii = {*(factor * size for size in middle for factor in (0.5, 1.0)), *(effort.epsilon * factor for factor in (0.5, 1, 2))}
-    return [*sorted(radius for radius in radii if radius < largest), largest]
+    radii = (*(factor * size for size in middle for factor in (0.5, 1.0)), *(effort.epsilon * factor for factor in (0.5, 1, 2)))
+    # Where half of the examples need about epsilon itself, radii that read alike are not worth two runs.
+    apart = {f"{radius:.3g}": radius for radius in radii if radius < largest}
+    return [*sorted(apart.values()), largest]
 
 
 def _link(name: str, words: str, attack: PGD | APGD, passes: int) -> Link:

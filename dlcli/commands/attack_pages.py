@@ -165,10 +165,11 @@ def _verdicts(
     robust, clean = interval(metrics["attack/robust_accuracy"]), interval(metrics["attack/clean_accuracy"])
     said = [f"Of changes up to {study.epsilon:.4g} ({study.norm}) accuracy goes from {clean} to {robust} in the worst case."]
     if budget is not None:
-        count = plain_number(len(found.examined))
+        examined = len(found.examined)
+        count = f"{plain_number(examined)} of {plain_number(total)} examples, drawn at random,"
+        count = f"all {plain_number(total)} examples" if examined == total else count
         said.append(
-            f"Within the budget of {budget} {count} of {plain_number(total)} examples were examined fully, at random: "
-            "an upper bound, as longer attacks can only break more."
+            f"Within the budget of {budget}, {count} were examined fully: an upper bound, as longer attacks can only break more."
         )
     if "attack/paired/p_value" in metrics:
         said.append(paired_words(metrics))

@@ -185,7 +185,7 @@ def _remembering(bench: Bench, subject: Subject, folder: str, clean: Clean) -> A
         else:
             state = "as it was found before"
         fooled = int(((known.predicted != clean.targets[known.rows]) & clean.right[known.rows]).sum())
-        bench.talk.line(f"  {link.words:<8} fools {plain_number(fooled)} of {plain_number(len(rows))} · {state}")
+        bench.talk.line(f"  {link.words:<13} fools {plain_number(fooled)} of {plain_number(len(rows))} · {state}")
         return known
 
     return attempt
@@ -212,7 +212,10 @@ def _budgeted(bench: Bench, subject: Subject, links: Sequence[Link], clean: Clea
         raise ComputeError(reason, hint="--budget 5m, or study.queries=500 study.steps=20")
     robust = interval(robust_accuracy(found.distances(), found.epsilon))
     seen = f"{plain_number(len(found.examined))} of {plain_number(total)} examples, drawn at random"
-    bench.talk.line(f"the time is over: robust accuracy is at most about {robust}, on {seen}")
+    when = "the time is over"
+    if len(found.examined) == total:
+        when, seen = "done before the time is over", f"all {plain_number(total)} examples"
+    bench.talk.line(f"{when}: robust accuracy is at most about {robust}, on {seen}")
     return found
 
 

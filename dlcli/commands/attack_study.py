@@ -100,7 +100,7 @@ def study_for(settings: AttackSettings, invocation: Invocation, spec: DataSpec) 
     if settings.images is not None:
         raise UsageError("a report needs labels, and --images brings none", hint="dl attack fgsm --images, or leave it out")
     if spec.kind != "image":
-        raise UsageError(f"dl attack report changes images, and {spec.name} holds {spec.kind}s", hint="dl evaluate")
+        raise UsageError(f"dl attack report changes images, and {spec.name} holds {spec.kind}s", hint=_instead(spec))
     typed = [text for text in invocation.overrides if text.lstrip("+").startswith("attack")]
     ignored = next((text for text in typed if not text.startswith(_THREAT)), None)
     if ignored is not None:
@@ -117,6 +117,11 @@ def study_for(settings: AttackSettings, invocation: Invocation, spec: DataSpec) 
     assert isinstance(study, RobustnessReport)
     shown = {**settings.attack, "epsilon": study.epsilon, "norm": study.norm}
     return study, replace(settings, study=node, attack=shown), reason
+
+
+def _instead(spec: DataSpec) -> str:
+    """What attacks data that are no images, if anything does."""
+    return "dl attack pgd, or dl attack fab_t attack.norm=l2" if spec.kind == "table" else "dl evaluate"
 
 
 def _refuse_no_time(budget: str) -> None:

@@ -74,9 +74,16 @@ def change_lines(report: AttackReport, moves: Moves, spec: DataSpec) -> list[str
         parts = []
         for column in order[:SHOWN_COLUMNS]:
             old, new = float(before[row, column]), float(after[row, column])
-            parts.append(f"{spec.columns[int(moves.places[column])].name} {old:.5g} → {new:.5g} ({new - old:+.3g})")
+            name = spec.columns[int(moves.places[column])].name
+            parts.append(f"{name} {_written(old)} → {_written(new)} ({_written(new - old, 4, sign='+')})")
         if len(order) > SHOWN_COLUMNS:
             parts.append(f"and {len(order) - SHOWN_COLUMNS} more")
         flip = f"{spec.classes[int(report.clean[row])]} → {spec.classes[int(report.attacked[row])]}"
         lines.append(f"row {int(report.index[row])}: {flip}: {', '.join(parts)}")
     return lines
+
+
+def _written(value: float, digits: int = 5, *, sign: str = "") -> str:
+    """Returns a number to so many digits, and all of those before the point: who reads a salary expects no exponent."""
+    text = f"{value:{sign}.{digits}g}"
+    return f"{value:{sign}.0f}" if "e+" in text else text

@@ -49,7 +49,9 @@ def given_images(path: str, loaded: Loaded, *, limit: int | None, batch_size: in
             else:
                 talk.warn(f"left out: {each.message}")
     if not images:
-        raise UsageError(f"--images {path}: none of {len(files)} files can be read as an image", hint="JPEG or PNG files")
+        # Why stands above, file by file: no image, or none of what the model knows.
+        hint = f"JPEG or PNG files of what {loaded.model.spec.name} holds"
+        raise UsageError(f"--images {path}: none of {len(files)} files can be used", hint=hint)
     talk.line("no labels: what the model predicts of the unchanged images stands for them")
     inputs = torch.stack(images)
     return MemorySplit(inputs, _predictions(loaded, inputs, batch_size))

@@ -24,16 +24,25 @@ def after_attack(settings: AttackSettings, *, name: str, kind: str, epsilon: flo
         epsilon: the attack's radius; None where it has none.
     """
     same = same_subject(settings)
+    steps: Steps = ()
+    # A radius means nothing without its norm.
+    in_l2 = settings.attack.get("norm") == "l2"
+    norm = " attack.norm=l2" if in_l2 else ""
     if kind == "table":
-        return (
-            (f"dl attack fab_t attack.norm=l2{same}", "how little must change to flip a verdict"),
-            (f"dl attack {name} --immutable NAME,NAME{same}", "columns that nobody can change"),
-        )
-    steps: Steps = ((f"dl explain gradcam{same}", "where it looks"),)
+        if (name, in_l2) != ("fab_t", True):
+            steps += ((f"dl attack fab_t attack.norm=l2{same}", "how little must change to flip a verdict"),)
+        if settings.immutable is None:
+            steps += ((f"dl attack {name}{norm} --immutable NAME,NAME{same}", "columns that nobody can change"),)
+        return steps
+    steps += ((f"dl explain gradcam{same}", "where it looks"),)
     if epsilon:
-        steps += ((f"dl attack {name} attack.epsilon={half(epsilon)}{same}", "half the radius"),)
+        smaller = f"{epsilon / 2:.3g}" if in_l2 else half(epsilon)
+        named = {"--targeted": settings.targeted, "--source": settings.source}
+        aim = "".join(f" {flag} {shlex.quote(value)}" for flag, value in named.items() if value is not None)
+        steps += ((f"dl attack {name} attack.epsilon={smaller}{norm}{aim}{same}", "half the radius"),)
     if settings.images is None:
-        steps += ((f"dl attack report{same}", "all attacks, the worst case of each example, a verdict"),)
+        study = " study.norm=l2" if in_l2 else ""
+        steps += ((f"dl attack report{study}{same}", "all attacks, the worst case of each example, a verdict"),)
     return steps
 
 
@@ -53,7 +62,7 @@ def after_explain(settings: ExplainSettings, *, name: str, kind: str) -> Steps:
 
 
 def half(epsilon: float) -> str:
-    """Returns half of a radius as people write it: of 8/255 it is ``4/255``, of 0.3 it is ``0.15``."""
+    """Returns half of a radius as people write it: in Linf, of 8/255 it is ``4/255``, of 0.3 it is ``0.15``."""
     levels = epsilon * 255
     even = abs(levels - round(levels)) < 1e-3 and round(levels) % 2 == 0
     return f"{round(levels) // 2}/255" if even else f"{epsilon / 2:.3g}"

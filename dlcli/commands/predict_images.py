@@ -52,6 +52,11 @@ def predict_images(
 ) -> Seen:
     """Reads and predicts images batch by batch; files that cannot be read are among the items, with their reason."""
     reading = reading_of(loaded, ingest=wanted.ingest, talk=talk)
+    if reading.ingest is not None:
+        talk.line(
+            f"--ingest plain turns it off; validation examples are {loaded.model.spec.name}'s own images: "
+            "photos may fare worse than these"
+        )
     items: list[Prediction] = []
     images: list[tuple[Tensor | None, Tensor, Prediction]] = []
     size = wanted.batch_size
@@ -81,8 +86,7 @@ def reading_of(loaded: Loaded, *, ingest: str, talk: Talk) -> Reading:
     crop = float(crop) if isinstance(crop, int | float) and 0 < crop <= 1 else 1.0
     step = _own_step(loaded, talk) if ingest == "auto" else None
     if step is not None:
-        talk.line(f"photos are prepared as {spec.name} is: {step.purpose}; --ingest plain turns it off")
-        talk.line(f"validation examples are {spec.name}'s own images: photos may fare worse than these")
+        talk.line(f"photos are prepared as {spec.name} is: {step.purpose}")
     return Reading(size=max(spec.shape[1:]), channels=spec.shape[0], crop=crop, ingest=step)
 
 

@@ -167,7 +167,7 @@ def randomness(change: float, flips: float) -> Check:
         flips: share of examples whose predicted class differs.
     """
     verdict: Verdict = "FAIL" if flips > 0 or change > 1e-3 else ("WARN" if change > 1e-5 else "PASS")
-    figure = f"logits differ by {change:.1e} of their spread, {100 * flips:.0f} % of the classes differ"
+    figure = f"logits differ by {change:.2g} of their spread, {100 * flips:.0f} % of the classes differ"
     reason = "the model gives the same answer twice" if verdict == "PASS" else (
         "the model draws random numbers: one gradient is one draw, and a broken example may stand the next time"
     )  # fmt: skip

@@ -58,7 +58,9 @@ def test_csv_and_picture_are_written_and_written_again(dl, photos, tmp_path):
 
 
 def test_plain_turns_the_sets_own_step_off(dl, photos):
-    assert "photos are prepared as mnist is" in dl("predict", "photos").err
+    said = dl("predict", "photos").err
+    assert "photos are prepared as mnist is" in said
+    assert "--ingest plain turns it off" in said
     assert "photos are prepared" not in dl("predict", "photos", "--ingest", "plain").err
 
 

@@ -40,6 +40,12 @@ def test_a_goal_is_named_wherever_the_attack_is_reported(dl: Dl) -> None:
     assert metrics["attack/success_rate"]["n"] == others < 40
 
 
+def test_an_attack_is_called_what_was_typed(dl: Dl) -> None:
+    said = attacked(dl, "bim")[2]
+    assert "bim · linf" in said
+    assert "PGD" not in said
+
+
 def test_the_least_likely_class_is_harder_to_reach_than_any(dl: Dl) -> None:
     far = attacked(dl, "pgd", "attack.epsilon=0.1", "--targeted", "least-likely")[0]["metrics"]
     near = attacked(dl, "pgd", "attack.epsilon=0.1")[0]["metrics"]

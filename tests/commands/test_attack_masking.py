@@ -8,15 +8,22 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dlcli.commands.attack_chain import Effort, attempted, run_chain
-from dlcli.commands.attack_masking import masking_checks, masking_csv, masking_metrics, masking_table, masking_words
+from dlcli.commands.attack_chain import Effort, Examined, attempted, run_chain
+from dlcli.commands.attack_masking import (
+    _radii,
+    masking_checks,
+    masking_csv,
+    masking_metrics,
+    masking_table,
+    masking_words,
+)
 from dlcli.commands.console import Talk
 from dlcli.commands.models import Loaded, load_model
 from dlcli.commands.subject import Subject
 from dlcli.contracts import DataSpec
 from dlcli.data.memory import MemorySplit
 from dlcli.data.mnist import MNIST
-from dlcli.engine.outcomes import clean_outcomes
+from dlcli.engine.outcomes import Outcomes, clean_outcomes
 from dlcli.metrics.masking import Check, overall
 
 COUNT = 40
@@ -154,4 +161,17 @@ def test_radii_lie_where_accuracy_falls_and_reach_the_end(digits, split):
     masking_checks(subject, examined, EFFORT, probes=20, seed=0, attempt=attempt)
     median = float(examined.distances()[examined.right].median())
     assert list(tried.values()) == sorted(tried.values())
-    assert set(tried.values()) == {median / 2, median, 0.05, 0.1, 0.2, 1.0}
+    assert {f"{radius:.3g}" for radius in tried.values()} == {
+        f"{radius:.3g}" for radius in (median / 2, median, 0.05, 0.1, 0.2, 1.0)
+    }
+
+
+def test_radii_that_read_alike_are_tried_once(digits, split):
+    clean = clean_outcomes(digits.model, split, batch_size=COUNT)
+    rows = clean.right.nonzero().flatten()
+    wrong = (clean.targets[rows] + 1) % 10
+    # A float32's 0.3 is no float's.
+    sizes = torch.full((len(rows),), 0.3)
+    found = Outcomes(rows=rows, predicted=wrong, distances=sizes, forwards=1, backwards=0, seconds=0.0)
+    examined = Examined(clean=clean, epsilon=0.3, examined=torch.arange(COUNT), found={"square": found})
+    assert _radii(examined, replace(EFFORT, epsilon=0.3), 1.0) == [0.15, 0.3, 0.6, 1.0]

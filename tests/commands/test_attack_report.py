@@ -81,7 +81,8 @@ def test_a_budget_examines_random_examples_fully_and_says_so(dl, tmp_path):
     answer = dl(*SMALL, "study.epsilon=0.05", "--budget", "60s")
     assert answer.code == 0, answer.err
     (result,) = results(tmp_path)
-    assert "30 of 30 examples" in answer.err
+    assert "done before the time is over" in answer.err
+    assert "Within the budget of 60s, all 30 examples were examined fully" in answer.err
     assert "upper bound" in answer.err
     assert result["metrics"]["attack/robust_accuracy"]["n"] == 30
     assert "attack/curve/0.05/robust_accuracy" not in result["metrics"]

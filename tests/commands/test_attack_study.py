@@ -61,8 +61,9 @@ def test_images_without_labels_and_tables_are_refused():
     with pytest.raises(UsageError, match="needs labels"):
         asked("images=photo.png")
     table = DataSpec(name="t", shape=(3,), classes=("a", "b"), mean=(0.0,) * 3, std=(1.0,) * 3, kind="table", epsilon={})
-    with pytest.raises(UsageError, match="holds tables"):
+    with pytest.raises(UsageError, match="holds tables") as refused:
         asked(spec=table)
+    assert "dl attack pgd" in str(refused.value.hint)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ def test_a_line_for_each_cell_that_changed_where_the_verdict_flipped() -> None:
 def test_the_words_say_what_changed_and_by_how_much() -> None:
     found = settled(Attacked(report(), report()), MOVES, Older(), batch_size=2).report
     assert change_lines(found, MOVES, SPEC) == ["row 1: stays → leaves: Age 40 → 40.4 (+0.4)"]
+
+
+def test_large_numbers_are_written_out() -> None:
+    spec = replace(SPEC, columns=(Column(name="Pay", low=0.0, high=200_000.0), *SPEC.columns[1:]))
+    rows = torch.tensor([[119_900.0, 1.0, 2.5]])
+    moves = Moves.of(MemorySplit(rows, torch.tensor([0])), spec, (0,))
+    zero, one = torch.tensor([0]), torch.tensor([1])
+    moved = moves.presented - 0.0125
+    found = AttackReport(moves.presented, moved, zero, zero, one, torch.tensor([0.0125]), zero, forwards=0, backwards=0)
+    assert change_lines(found, moves, spec) == ["row 0: stays → leaves: Pay 119900 → 117400 (-2500)"]
 
 
 def run(dl: Dl, *typed: str) -> tuple[dict[str, Any], Path, str]:

@@ -55,6 +55,14 @@ def test_nothing_readable_is_refused(tmp_path: Path) -> None:
         given_images(str(tmp_path), loaded, limit=None, batch_size=10, talk=TALK)
 
 
+def test_an_attack_names_no_option_of_another_verb(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    loaded = load_model("builtin:mnist", which="best", device=torch.device("cpu"), talk=TALK)
+    given_images(str(photos), loaded, limit=None, batch_size=10, talk=Talk())
+    said = capsys.readouterr().err
+    assert "photos are prepared as mnist is" in said
+    assert "--ingest" not in said
+
+
 def test_an_attack_without_labels_claims_no_accuracy(dl: Dl, photos: Path) -> None:
     answer = dl("attack", "fgsm", "--run", "builtin:mnist", "--images", str(photos), "--json")
     assert answer.code == 0, answer.err

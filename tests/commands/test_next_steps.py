@@ -32,6 +32,19 @@ def test_a_smaller_radius_is_half_of_the_one_that_was_used() -> None:
     assert "dl attack report --run cats" in commands
 
 
+def test_a_smaller_radius_is_one_of_the_same_norm_and_goal() -> None:
+    asked = settings("attack.norm=l2", "targeted=3", "source=cats")
+    commands = dict(after_attack(asked, name="pgd", kind="image", epsilon=2.0))
+    assert commands["dl attack pgd attack.epsilon=1 attack.norm=l2 --targeted 3 --source cats"] == "half the radius"
+    assert "dl attack report study.norm=l2" in commands
+
+
+def test_what_was_just_done_is_not_advised() -> None:
+    assert (
+        after_attack(settings("attack=fab_t", "attack.norm=l2", "immutable=Age"), name="fab_t", kind="table", epsilon=None) == ()
+    )
+
+
 def test_without_labels_no_report_and_without_a_radius_no_smaller_one_is_advised() -> None:
     (only,) = after_attack(settings("images=photos"), name="ddn", kind="image", epsilon=None)
     assert only[0] == "dl explain gradcam --images photos"
