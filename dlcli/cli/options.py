@@ -132,7 +132,7 @@ FLAGS: Mapping[str, Mapping[str, Flag]] = {
         "images": _IMAGES,
         "budget": Flag(str, ("--budget",), "Report: the best answer in 60s or 5m.", "budget", "TIME"),
         "against": Flag(str, ("--against",), "Report: a second model, paired on the same examples.", "against", "RUN"),
-        "resume": Flag(str, ("--resume",), "Continue an unfinished report; alone: the newest.", metavar="RUN"),
+        "resume": Flag(str, ("--resume",), "Continue an unfinished attack or report; alone: the newest.", metavar="RUN"),
         "targeted": Flag(str, ("--targeted",), "What to be taken for: a class, random, least-likely.", "targeted", "CLASS"),
         "source": Flag(str, ("--source",), "Make the examples on this model, judge them on --run's.", "source", "RUN"),
         "immutable": Flag(str, ("--immutable",), "Tables: columns that nobody can change.", "immutable", "NAME,NAME"),

@@ -169,7 +169,7 @@ def _resume(verb: str, bare: str | None, overrides: Sequence[str], values: Mappi
 
     from dlcli.config.invocation import Invocation
 
-    resume = import_module("dlcli.commands.attack_report" if verb == "attack" else "dlcli.commands.train").resume
+    resume = import_module("dlcli.commands.attack_resume" if verb == "attack" else "dlcli.commands.train").resume
 
     changes = [*flag_overrides(verb, values), *overrides]
     shown: dict[str, Any] = {name: bool(values[name]) for name in _SHOWN}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,14 +11,21 @@ from torch import nn
 
 from dlcli.attacks.noise import Noise
 from dlcli.attacks.spatial import RandomMove, Spatial
+from dlcli.commands.attack_estimate import duration
 from dlcli.commands.attack_figures import Attacked
+from dlcli.commands.attack_parts import Parts, joined
 from dlcli.commands.console import Talk
 from dlcli.commands.radius import with_radius
+from dlcli.commands.session import plain_number
 from dlcli.commands.signals import StopFlag
 from dlcli.config.build import build
 from dlcli.contracts import Attack, DataSpec, Split
 from dlcli.engine.device import memory_errors
+from dlcli.engine.outcomes import polled
 from dlcli.engine.perturb import AttackReport, Goals, perturb
+
+# Seconds from which on what an attack will take is said before it is over.
+_LONG = 60.0
 
 
 def build_attack(node: Mapping[str, Any], spec: DataSpec, *, why: str | None = None) -> tuple[Attack, str]:
@@ -46,36 +54,47 @@ def run_attack(
     talk: Talk,
     goals: Goals | None = None,
     source: nn.Module | None = None,
+    kept: Parts | None = None,
 ) -> Attacked:
     """Attacks a split, and then changes it at random by as much.
 
     Args:
         goals: what the examples are to be taken for; None: any error counts.
         source: the model that the attack looks at; None is ``model``, whose predictions count in any case.
+        kept: where finished batches are, and go, so that an attack that is stopped need not begin again.
     """
-    total = len(split)
-    reports: list[AttackReport] = []
+    total, looked_at = len(split), model if source is None else source
+    parts = [] if kept is None else kept.known(split)
+    behind = sum(len(part.targets) for part in parts)
+    if behind:
+        talk.line(f"{plain_number(behind)} of {plain_number(total)} examples were attacked before")
+    rest = split.select(torch.arange(behind, total)) if behind else split
+    sizes: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "check": flag.check}
     what, advice = f"attacking {batch_size} examples at once", f"--batch-size {max(1, batch_size // 4)}"
-    with memory_errors(what, advice), talk.progress("examples", 2 * total) as bar:
-        for is_null in (False, True):
-            parts: list[AttackReport] = []
-            for part in perturb(
-                model if is_null or source is None else source,
-                null_of(chosen, reports[0]) if is_null else chosen,
-                split,
-                batch_size=batch_size,
-                seed=seed,
-                spare_misclassified=not is_null,
-                clean=reports[0].clean if is_null else None,
-                goals=None if is_null else goals,
-                judge=model,
-                check=flag.check,
-            ):
-                parts.append(part)
-                bar.at(sum(len(done.targets) for done in parts) + is_null * total)
-            reports.append(_joined(parts))
-    report, noise = reports
-    return Attacked(report, noise)
+    with memory_errors(what, advice), talk.progress("examples", 2 * total, done=behind) as bar, polled(looked_at, flag.check):
+        started, done = time.perf_counter(), behind
+        for part in perturb(looked_at, chosen, rest, goals=goals, judge=model, **sizes):
+            if done == behind:
+                _tell_cost(time.perf_counter() - started, len(part.targets), len(rest), talk)
+            parts.append(part)
+            if kept is not None:
+                kept.add(part)
+            done += len(part.targets)
+            bar.at(done)
+        report, null = joined(parts), []
+        for part in perturb(model, null_of(chosen, report), split, spare_misclassified=False, clean=report.clean, **sizes):
+            null.append(part)
+            done += len(part.targets)
+            bar.at(done)
+    return Attacked(report, joined(null))
+
+
+def _tell_cost(seconds: float, count: int, total: int, talk: Talk) -> None:
+    """Says what a long attack will cost, once ``count`` of its ``total`` examples have taken so many ``seconds``."""
+    expected = seconds * total / count
+    if expected > _LONG and count < total:
+        seen = f"the first {plain_number(count)} of {plain_number(total)} examples took {duration(seconds)}"
+        talk.line(f"estimated cost: about {duration(expected)} ({seen})")
 
 
 def null_of(attack: Attack, report: AttackReport) -> Attack:
@@ -90,11 +109,3 @@ def null_of(attack: Attack, report: AttackReport) -> Attack:
     if epsilon is None:
         epsilon = float(report.distances[report.success].median()) if report.success.any() else 0.0
     return Noise(epsilon=epsilon, norm="linf" if threat.norm == "linf" else "l2")
-
-
-def _joined(parts: list[AttackReport]) -> AttackReport:
-    names = ("inputs", "adversarial", "targets", "clean", "attacked", "distances", "index")
-    tensors: dict[str, Any] = {name: torch.cat([getattr(part, name) for part in parts]) for name in names}
-    goals = [part.goals for part in parts if part.goals is not None]
-    forwards, backwards = sum(part.forwards for part in parts), sum(part.backwards for part in parts)
-    return AttackReport(**tensors, forwards=forwards, backwards=backwards, goals=torch.cat(goals) if goals else None)

@@ -20,20 +20,20 @@ from dlcli.commands.attack_store import digest_of, keep, kept
 from dlcli.commands.attack_study import RobustnessReport, study_for
 from dlcli.commands.console import Talk
 from dlcli.commands.given_images import largest_batch
-from dlcli.commands.session import failing, finished, plain_number, print_result, recorded
+from dlcli.commands.session import failing, finished, plain_number, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.commands.subject import Subject, load_subject
 from dlcli.config.invocation import Invocation
-from dlcli.config.schema import AttackSettings, checked_settings
-from dlcli.config.stored import as_yaml, read_stored
-from dlcli.engine.device import memory_errors
+from dlcli.config.schema import AttackSettings
+from dlcli.config.stored import as_yaml
+from dlcli.engine.device import make_repeatable, memory_errors
 from dlcli.engine.outcomes import Clean, Outcomes, clean_outcomes
-from dlcli.errors import ComputeError, DataError, Interrupted, UsageError
+from dlcli.errors import ComputeError, Interrupted, UsageError
 from dlcli.metrics.robustness import robust_accuracy
 from dlcli.report.terminal import interval
-from dlcli.runs.find import find_unfinished
+from dlcli.runs.find import RunInfo
 from dlcli.runs.record import Result
-from dlcli.runs.run import Run, read_config
+from dlcli.runs.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,23 +78,10 @@ def report(settings: AttackSettings, invocation: Invocation) -> Result | None:
             return _reported(bench, subject, rival)
 
 
-def resume(verb: str, reference: str | None, changes: Sequence[str], invocation: Invocation) -> Result | None:
-    """Goes on with an unfinished report: attacks that are finished are not run again. Raises UsageError."""
+def resumed(info: RunInfo, settings: AttackSettings, invocation: Invocation) -> Result:
+    """Goes on with an unfinished report: attacks that are finished are not run again."""
     talk = Talk.of(invocation)
     started = time.perf_counter()
-    if changes:
-        raise UsageError(f"'{changes[0]}' cannot change when a report is resumed", hint="dl attack report")
-    info = find_unfinished(verb, reference)
-    if info.state == "broken":
-        raise DataError(f"{info.path} is not a readable run: {info.problem}")
-    if not info.goes_on or info.verb != verb:
-        raise UsageError(f"run {info.id} is no report; one attack has nothing to go on from", hint="start it again")
-    if info.result is not None:
-        talk.line(f"run {info.id} is finished; nothing to do")
-        print_result(info.result, invocation)
-        return info.result
-    settings = checked_settings("attack", read_stored(read_config(info.path), source=f"{info.path}/config.yaml"))
-    assert isinstance(settings, AttackSettings)
     with catching_signals() as flag:
         subject = load_subject(replace(settings, run=str(info.information["parent"])), talk)
         study, settings, _ = study_for(settings, invocation, subject.loaded.model.spec)
@@ -102,6 +89,7 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
         # What "latest" or a name meant when the report began.
         against = info.information.get("against") or settings.against
         rival = None if against is None else _rival(settings, subject, str(against), talk)
+        make_repeatable(subject.device)
         run = Run.reopen(info.path)
         with failing(run):
             talk.line(f"resuming {info.id}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dlcli.commands.attack_chain import Link
 from dlcli.commands.subject import Subject
@@ -21,13 +21,20 @@ from dlcli.runs.run import Run
 
 def digest_of(subject: Subject, clean: Clean, attack: object, rows: Tensor, *, seed: int) -> str:
     """Returns a digest of what outcomes depend on: weights, examples, the attack with its settings, the seed, the version."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(subject.loaded.model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    said = (clean.digest, repr(attack), seed, importlib.metadata.version("dlcli"), torch.__version__)
+    digest = hashlib.sha256(digest_of_weights(subject.loaded.model).encode())
+    said = (clean.digest, repr(attack), seed)
     digest.update(repr(said).encode())
     digest.update(rows.numpy().tobytes())
+    return digest.hexdigest()
+
+
+def digest_of_weights(*models: nn.Module) -> str:
+    """Returns a digest of the models' weights and of the versions that compute with them."""
+    digest = hashlib.sha256(repr((importlib.metadata.version("dlcli"), torch.__version__)).encode())
+    for model in models:
+        for name, tensor in sorted(model.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
 
 

@@ -56,8 +56,8 @@ class RunInfo:
 
     @property
     def goes_on(self) -> bool:
-        """Whether ``--resume`` has something to continue: a training run, or a report of several attacks."""
-        return self.is_study if self.verb == "attack" else not self.is_study
+        """Whether ``--resume`` has something to continue: a training run, an attack, or a report of several."""
+        return self.verb == "attack" or not self.is_study
 
     @property
     def holds_model(self) -> bool:
