@@ -17,7 +17,7 @@ from dlcli.commands.attack_tables import adversarial_rows, change_lines, changes
 from dlcli.commands.console import Talk, metrics_table
 from dlcli.commands.given_images import largest_batch
 from dlcli.commands.next_steps import after_attack
-from dlcli.commands.session import failing, finished, recorded
+from dlcli.commands.session import failing, finished, plain_number, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.config.invocation import Invocation
 from dlcli.config.schema import AttackSettings
@@ -90,7 +90,8 @@ def _concluded(
     talk.show(metrics_table(title, metrics, _labels(plan)))
     for line in () if plan.moves is None else change_lines(report, plan.moves, loaded.model.spec):
         talk.line(line)
-    talk.line(f"cost: {report.forwards} forward and {report.backwards} backward passes of one example · {result.seconds:.1f} s")
+    cost = f"{plain_number(report.forwards)} forward and {plain_number(report.backwards)} backward passes of one example"
+    talk.line(f"cost: {cost} · {result.seconds:.1f} s")
     talk.line(f"attack run: {run.path}")
     kind, epsilon = loaded.model.spec.kind, plan.chosen.threat.epsilon
     talk.next_commands(*after_attack(settings, name=plan.name, kind=kind, epsilon=epsilon))
