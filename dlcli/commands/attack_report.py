@@ -17,7 +17,7 @@ from dlcli.commands.attack_estimate import duration, estimate
 from dlcli.commands.attack_masking import Attempt, masking_checks
 from dlcli.commands.attack_pages import conclude
 from dlcli.commands.attack_store import digest_of, keep, kept
-from dlcli.commands.attack_study import RobustnessReport, study_for
+from dlcli.commands.attack_study import RobustnessReport, refuse_images, study_for
 from dlcli.commands.console import Talk
 from dlcli.commands.given_images import largest_batch
 from dlcli.commands.session import failing, finished, plain_number, print_result, recorded
@@ -58,6 +58,7 @@ def report(settings: AttackSettings, invocation: Invocation) -> Result | None:
     talk = Talk.of(invocation)
     started = time.perf_counter()
     with catching_signals() as flag:
+    refuse_images(settings)  # before a model without data asks for them
         subject = load_subject(settings, talk)
         study, settings, reason = study_for(settings, invocation, subject.loaded.model.spec)
         subject = study.seen_by(subject)
