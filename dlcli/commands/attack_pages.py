@@ -144,7 +144,7 @@ def paired_words(metrics: Mapping[str, Metric]) -> str:
     assert gap.low is not None and gap.high is not None
     points = f"{100 * gap.value:+.2f} points [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]"
     told = "they can be told apart" if chance < 0.05 else "they cannot be told apart"
-    return f"the other less this model: {points} of robust accuracy, p = {chance:.3g} (exact McNemar): {told}"
+    return f"The other model less this one: {points} of robust accuracy, p = {chance:.3g} (exact McNemar): {told}"
 
 
 def rich_table(table: Table) -> RenderableType:
