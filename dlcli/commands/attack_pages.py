@@ -211,7 +211,7 @@ def _pictures(
         pictures["distances"] = distance_plot(edges, counts, beyond=beyond, epsilon=study.epsilon, norm=study.norm)
     rows = found.examined
     matrix = confusion_counts(found.attacked_classes()[rows], found.clean.targets[rows], len(classes))
-    pictures["confusion"] = confusion_plot(matrix, classes)
+    pictures["confusion"] = confusion_plot(matrix, classes, title="confusion matrix under attack")
     if (examples := _examples(subject, found, links, seed=seed)) is not None:
         pictures["examples"] = examples
     return pictures

@@ -108,12 +108,13 @@ def overlaid_curves(
 
 
 @own_style
-def confusion_plot(matrix: Tensor, classes: Sequence[str]) -> bytes:
+def confusion_plot(matrix: Tensor, classes: Sequence[str], *, title: str = "confusion matrix") -> bytes:
     """Returns a confusion matrix as PNG: colour is the share of the true class, counts stand in the cells up to 20 classes.
 
     Args:
         matrix: int64 (P, P), rows = truth.
         classes: P names.
+        title: what the matrix is of; the number of examples follows.
 
     Raises:
         ValueError: the matrix is not (P, P).
@@ -127,7 +128,7 @@ def confusion_plot(matrix: Tensor, classes: Sequence[str]) -> bytes:
     axes = figure.subplots()
     # The square root makes rare confusions visible beside a diagonal near 1.
     image = axes.imshow(shares.sqrt().numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_title(f"confusion matrix, {int(matrix.sum())} examples", fontsize=11, loc="left")
+    axes.set_title(f"{title}, {int(matrix.sum())} examples", fontsize=11, loc="left")
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     if count <= _NAMES_UP_TO:

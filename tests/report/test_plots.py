@@ -123,6 +123,12 @@ def test_every_name_can_be_a_class_or_a_title():
     assert plots.confusion_plot(torch.eye(8, dtype=torch.int64), NAMES).startswith(b"\x89PNG")
 
 
+def test_a_confusion_plot_says_of_what_it_is() -> None:
+    matrix = torch.eye(3, dtype=torch.int64)
+    plain, attacked = (plots.confusion_plot(matrix, ["a", "b", "c"], **own) for own in ({}, {"title": "under attack"}))
+    assert plain != attacked
+
+
 @pytest.mark.parametrize("count", [2, 21, 51])
 def test_confusion_plots_of_any_size(count):
     matrix = torch.eye(count, dtype=torch.int64) * 1000
