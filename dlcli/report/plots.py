@@ -59,7 +59,9 @@ def training_curves(lines: Sequence[Line]) -> bytes:
             if points
         }
         if name == "accuracy" and (robust := metric_points(lines, "val", "robust_accuracy", x)):
-            drawn["val, attacked"] = draw(axes, robust, percent=True, color=_SPLIT_COLORS["val"], linestyle="--")
+            # Hollow, as after one epoch there is no dash yet to tell the points apart.
+            own = {"linestyle": "--", "markerfacecolor": "white"}
+            drawn["val, attacked"] = draw(axes, robust, percent=True, color=_SPLIT_COLORS["val"], **own)
         if name != "lr":
             legend(axes, list(drawn.values()), list(drawn))
         scale(axes, name, [y for points in lanes.values() for _, y in points])

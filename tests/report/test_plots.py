@@ -64,6 +64,7 @@ def test_robust_accuracy_is_drawn_beside_accuracy_in_the_colour_of_val(monkeypat
     assert list(handles[2].get_ydata()) == pytest.approx([20, 40, 60])
     assert handles[2].get_color() == handles[1].get_color()
     assert handles[2].get_linestyle() != handles[1].get_linestyle()
+    assert handles[2].get_markerfacecolor() != handles[1].get_markerfacecolor()
 
 
 @pytest.mark.parametrize("name", EVERY)
