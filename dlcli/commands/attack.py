@@ -129,7 +129,7 @@ def _labels(plan: Plan) -> dict[str, str]:
     goal, norm = None if plan.goal is None else plan.goal.words, plan.chosen.threat.norm
     if plan.moves is not None:
         return labels(goal, norm=norm, radius=plan.radius, changed="one column", unit=" in train's ranges")
-    return labels(goal, norm=norm, radius=plan.radius)
+    return labels(goal, norm=norm, radius=plan.radius, labelled=plan.subject.labelled)
 
 
 def _files(run: Run, attacked: Attacked, plan: Plan, settings: AttackSettings, talk: Talk) -> dict[str, str]:

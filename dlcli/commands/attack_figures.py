@@ -74,6 +74,7 @@ def labels(
     radius: float | None = None,
     changed: str = "one number",
     unit: str = "",
+    labelled: bool = True,
 ) -> dict[str, str]:
     """Returns the words of the metrics, for people, in the order in which they are shown.
 
@@ -83,8 +84,12 @@ def labels(
         radius: as of :func:`attack_metrics`.
         changed: what a change is of.
         unit: of the changes.
+        labelled: False where nothing is known to be correct, and the model's own predictions stand for labels.
     """
-    success = "success among the correctly classified" if goal is None else f"taken for {goal}, of the other correctly classified"
+    if labelled:
+        success = f"taken for {goal}, of the other correctly classified" if goal else "success among the correctly classified"
+    else:
+        success = f"taken for {goal}, of the others" if goal else "predictions that the attack changed"
     within, mean = "", {}
     if radius is not None:
         within, success = f" within {radius:.4g}{unit} ({norm})", f"{success}, at any distance"

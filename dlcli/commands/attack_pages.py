@@ -55,6 +55,8 @@ from dlcli.runs.run import Run
 
 SHOWN = 6
 _BARS = 20
+# What costs are counted in: a narrow terminal shows the time alone.
+_COUNTS = ("forwards", "backwards", "queries")
 
 
 def conclude(
@@ -120,7 +122,7 @@ def _show(facts: Robustness, curves: Mapping[str, Mapping[float, Metric]], *, no
     """Tables, the curve and then what they say, since the end is what stays in sight."""
     for parts in facts.tables.values():
         for table in parts:
-            talk.show(rich_table(table))
+            talk.show(rich_table(table, width=talk.console.width))
     if curves:
         lines = {name: [(radius, 100 * metric.value) for radius, metric in curve.items()] for name, curve in curves.items()}
         talk.picture(terminal.curve(lines, width=min(talk.console.width, 72), x_label=f"radius ({norm})"))
@@ -144,18 +146,31 @@ def paired_words(metrics: Mapping[str, Metric]) -> str:
     assert gap.low is not None and gap.high is not None
     points = f"{100 * gap.value:+.2f} points [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]"
     told = "they can be told apart" if chance < 0.05 else "they cannot be told apart"
-    return f"the other less this model: {points} of robust accuracy, p = {chance:.3g} (exact McNemar): {told}"
+    return f"The other model less this one: {points} of robust accuracy, p = {chance:.3g} (exact McNemar): {told}"
 
 
-def rich_table(table: Table) -> RenderableType:
-    """Returns a page's table for the terminal."""
+def rich_table(table: Table, *, width: int = 200) -> RenderableType:
+    """Returns a page's table for the terminal; in one that is narrow intervals stand below, and counts are left to the page."""
     from rich.table import Table as RichTable
 
+    columns = list(zip(table.header, *table.rows, strict=True))
+    narrow = sum(max(map(len, column)) + 2 for column in columns) - 2 > width
     shown = RichTable(title=safe(table.caption), title_justify="left", box=None, pad_edge=False)
-    for place, name in enumerate(table.header):
-        shown.add_column(safe(name), justify="left" if place in table.words else "right")
-    for row in table.rows:
-        shown.add_row(*map(safe, row))
+    kept = []
+    for place, (name, *cells) in enumerate(columns):
+        is_number = place not in table.words
+        if narrow and name in _COUNTS:
+            continue
+        texts = [safe(cell) for cell in cells]
+        if narrow and is_number:
+            texts = [text.replace(" [", "\n[") for text in texts]
+        # A number that is broken or cut off says something else; a title may go over several lines, word by word.
+        parts = (*name.split(), *(line for text in texts for line in text.split("\n")))
+        fixed = max(map(len, parts)) if narrow and is_number else None
+        shown.add_column(safe(name), justify="right" if is_number else "left", width=fixed)
+        kept.append(texts)
+    for row in zip(*kept, strict=True):
+        shown.add_row(*row)
     return shown
 
 
@@ -196,7 +211,7 @@ def _pictures(
         pictures["distances"] = distance_plot(edges, counts, beyond=beyond, epsilon=study.epsilon, norm=study.norm)
     rows = found.examined
     matrix = confusion_counts(found.attacked_classes()[rows], found.clean.targets[rows], len(classes))
-    pictures["confusion"] = confusion_plot(matrix, classes)
+    pictures["confusion"] = confusion_plot(matrix, classes, title="confusion matrix under attack")
     if (examples := _examples(subject, found, links, seed=seed)) is not None:
         pictures["examples"] = examples
     return pictures

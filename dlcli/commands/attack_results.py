@@ -12,9 +12,9 @@ import torch
 from dlcli.commands.attack_chain import CURVE, NOISE, Examined, Link
 from dlcli.commands.attack_estimate import duration
 from dlcli.contracts import Metric
-from dlcli.engine.outcomes import Outcomes
+from dlcli.engine.outcomes import Clean, Outcomes
 from dlcli.metrics.intervals import wilson
-from dlcli.metrics.robustness import curve, robust_accuracy, survival
+from dlcli.metrics.robustness import curve, fooling_distances, robust_accuracy, standing, survival
 from dlcli.report.numbers import count
 from dlcli.report.page import Table
 from dlcli.report.terminal import interval
@@ -109,13 +109,19 @@ def curve_csv(curves: Mapping[str, Mapping[float, Metric]]) -> bytes:
     return csv_of(("curve", "radius", "accuracy", "low", "high", "n"), rows)
 
 
+def fooled(found: Outcomes, clean: Clean, epsilon: float) -> int:
+    """Returns how many examples an attack broke that were right without it; an error beyond ``epsilon`` breaks nothing."""
+    column = fooling_distances(clean.right, found.rows, found.predicted, clean.targets, found.distances)
+    return int((clean.right & ~standing(column, epsilon))[found.rows].sum())
+
+
 def attack_csv(examined: Examined, links: Sequence[Link]) -> bytes:
     """Returns a line for each attack as CSV."""
     rows = []
     for link in links:
         found = examined.found.get(link.name)
         if found is not None:
-            broke = int(((found.predicted != examined.clean.targets[found.rows]) & examined.right[found.rows]).sum())
+            broke = fooled(found, examined.clean, examined.epsilon)
             on = "all" if link.on_all else "standing"
             cost = (found.forwards, found.backwards, queries(link.name, found), f"{found.seconds:.3f}")
             rows.append((link.name, repr(link.attack), on, len(found.rows), broke, *cost))

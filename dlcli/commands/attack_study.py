@@ -97,8 +97,7 @@ def study_for(settings: AttackSettings, invocation: Invocation, spec: DataSpec) 
     assert settings.study is not None
     if settings.budget is not None:
         _refuse_no_time(settings.budget)
-    if settings.images is not None:
-        raise UsageError("a report needs labels, and --images brings none", hint="dl attack fgsm --images, or leave it out")
+    refuse_images(settings)
     if spec.kind != "image":
         raise UsageError(f"dl attack report changes images, and {spec.name} holds {spec.kind}s", hint=_instead(spec))
     typed = [text for text in invocation.overrides if text.lstrip("+").startswith("attack")]
@@ -117,6 +116,12 @@ def study_for(settings: AttackSettings, invocation: Invocation, spec: DataSpec) 
     assert isinstance(study, RobustnessReport)
     shown = {**settings.attack, "epsilon": study.epsilon, "norm": study.norm}
     return study, replace(settings, study=node, attack=shown), reason
+
+
+def refuse_images(settings: AttackSettings) -> None:
+    """Raises UsageError for images without labels."""
+    if settings.images is not None:
+        raise UsageError("a report needs labels, and --images brings none", hint="dl attack fgsm --images, or leave it out")
 
 
 def _instead(spec: DataSpec) -> str:

@@ -11,6 +11,7 @@ from dlcli.commands.gates import read_gates, stop_at_gates
 from dlcli.commands.groups import group_report, read_groups
 from dlcli.commands.measure import Measured, measured, predictions_csv
 from dlcli.commands.mistakes import mistakes_picture, show_predictions
+from dlcli.commands.next_steps import after_evaluate
 from dlcli.commands.robust import robust_metrics
 from dlcli.commands.session import finished, recorded
 from dlcli.commands.signals import StopFlag, catching_signals
@@ -67,12 +68,9 @@ def evaluate(settings: EvaluateSettings, invocation: Invocation) -> Result | Non
             talk.line(f"evaluate run: {run.path} · {result.seconds:.1f} s")
             kind = loaded.model.spec.kind
             seen = (kind,) if report is None else ("groups", kind)
-            talk.next_commands(*(_NEXT if kind == "image" else ()), seen=seen)
+            talk.next_commands(*(after_evaluate(settings) if kind == "image" else ()), seen=seen)
         stop_at_gates(gates, metrics)
         return result
-
-
-_NEXT = (("dl attack fgsm", "how little must change to fool it"), ("dl explain gradcam", "where it looks"))
 
 
 def _attack(settings: EvaluateSettings, subject: Subject) -> Attack | None:

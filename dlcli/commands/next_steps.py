@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from dlcli.config.schema import AttackSettings, ExplainSettings
+from dlcli.config.schema import AttackSettings, EvaluateSettings, ExplainSettings
 
 Steps = tuple[tuple[str, str], ...]
 
@@ -44,6 +44,15 @@ def after_attack(settings: AttackSettings, *, name: str, kind: str, epsilon: flo
         study = " study.norm=l2" if in_l2 else ""
         steps += ((f"dl attack report{study}{same}", "all attacks, the worst case of each example, a verdict"),)
     return steps
+
+
+def after_evaluate(settings: EvaluateSettings) -> Steps:
+    """Returns what to try after a classifier of images was measured: on the same model, which need not be the newest."""
+    same = "" if settings.run is None else f" --run {shlex.quote(settings.run)}"
+    fools = (f"dl attack fgsm{same}", "how little must change to fool it")
+    if settings.attack is not None:
+        fools = (f"dl attack report{same}", "all attacks, the worst case of each example, a verdict")
+    return fools, (f"dl explain gradcam{same}", "where it looks")
 
 
 def after_explain(settings: ExplainSettings, *, name: str, kind: str) -> Steps:

@@ -48,7 +48,7 @@ def load_subject(
     if images is not None:
         loaded = load_model(settings.run, which=settings.checkpoint, device=device, talk=talk)
         own = given_images(images, loaded, limit=settings.limit, batch_size=settings.batch_size, talk=talk)
-        talk.line(f"{describe_device(device)} · {plain_number(len(own))} images")
+        talk.line(f"{describe_device(device)} · {plain_number(len(own))} image{'' if len(own) == 1 else 's'}")
         return Subject(loaded, own.to(device), device, labelled=False)
     if other is None and (settings.run or "").startswith(PREFIX):
         raise _without_data(describe(str(settings.run).removeprefix(PREFIX)).reference)

@@ -59,7 +59,9 @@ def training_curves(lines: Sequence[Line]) -> bytes:
             if points
         }
         if name == "accuracy" and (robust := metric_points(lines, "val", "robust_accuracy", x)):
-            drawn["val, attacked"] = draw(axes, robust, percent=True, color=_SPLIT_COLORS["val"], linestyle="--")
+            # Hollow, as after one epoch there is no dash yet to tell the points apart.
+            own = {"linestyle": "--", "markerfacecolor": "white"}
+            drawn["val, attacked"] = draw(axes, robust, percent=True, color=_SPLIT_COLORS["val"], **own)
         if name != "lr":
             legend(axes, list(drawn.values()), list(drawn))
         scale(axes, name, [y for points in lanes.values() for _, y in points])
@@ -108,12 +110,13 @@ def overlaid_curves(
 
 
 @own_style
-def confusion_plot(matrix: Tensor, classes: Sequence[str]) -> bytes:
+def confusion_plot(matrix: Tensor, classes: Sequence[str], *, title: str = "confusion matrix") -> bytes:
     """Returns a confusion matrix as PNG: colour is the share of the true class, counts stand in the cells up to 20 classes.
 
     Args:
         matrix: int64 (P, P), rows = truth.
         classes: P names.
+        title: what the matrix is of; the number of examples follows.
 
     Raises:
         ValueError: the matrix is not (P, P).
@@ -127,7 +130,7 @@ def confusion_plot(matrix: Tensor, classes: Sequence[str]) -> bytes:
     axes = figure.subplots()
     # The square root makes rare confusions visible beside a diagonal near 1.
     image = axes.imshow(shares.sqrt().numpy(), cmap="Blues", vmin=0, vmax=1, interpolation="nearest")
-    axes.set_title(f"confusion matrix, {int(matrix.sum())} examples", fontsize=11, loc="left")
+    axes.set_title(f"{title}, {int(matrix.sum())} examples", fontsize=11, loc="left")
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     if count <= _NAMES_UP_TO:

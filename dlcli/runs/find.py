@@ -141,7 +141,7 @@ def find_unfinished(verb: str, reference: str | None) -> RunInfo:
     for run in list_runs(verbs=(verb,)):
         if run.state in {"interrupted", "failed"} and run.goes_on:
             return run
-    raise UsageError(f"no unfinished {verb} run in {runs_root()}", hint="dl runs shows what is there")
+    raise UsageError(f"no unfinished {verb} run that could go on in {runs_root()}", hint="dl runs shows what is there")
 
 
 def find_run(reference: str, *, prefer: Callable[[RunInfo], bool] = lambda run: run.holds_model) -> RunInfo:

@@ -86,6 +86,8 @@ def test_without_labels_there_is_no_accuracy() -> None:
 def test_the_words_name_the_goal() -> None:
     assert labels("7")["attack/success_rate"] == "taken for 7, of the other correctly classified"
     assert "correctly classified" in labels()["attack/success_rate"]
+    assert labels(labelled=False)["attack/success_rate"] == "predictions that the attack changed"
+    assert labels("7", labelled=False)["attack/success_rate"] == "taken for 7, of the others"
     assert labels(norm="spatial")["attack/noise_accuracy"] == "accuracy under one random move"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+
 import pytest
 import torch
 from rich.console import Console
@@ -44,3 +46,25 @@ def test_a_table_of_the_page_is_the_same_in_the_terminal():
     shown = console.export_text()
     assert "caption" in shown
     assert "cat\\x1b[31m" in shown
+
+
+def test_in_a_narrow_terminal_no_number_is_cut_and_no_interval_is_broken():
+    share = "100.00 % [96.30, 100.00]"
+    header = ("attack", "tried on", "its own accuracy", "still standing after it", "worst case so far")
+    row = ("APGD-CE", "the 100 that still stood", share, share, share, "54 270", "16 200", "54 270", "3.9 s")
+    table = Table("caption", (*header, "forwards", "backwards", "queries", "time"), (row,), words=frozenset({0, 1}))
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(rich_table(table, width=console.width))
+    said = console.export_text()
+    assert said.count("[96.30, 100.00]") == 3
+    assert "3.9 s" in said
+    assert "…" not in said
+    assert "backwards" not in said
+    assert max(map(len, said.splitlines())) <= 80
+    assert "54 270" in table_in_full(table)
+
+
+def table_in_full(table: Table) -> str:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(rich_table(table, width=console.width))
+    return console.export_text()

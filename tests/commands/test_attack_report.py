@@ -144,6 +144,7 @@ def test_a_dry_run_says_the_cost_and_writes_nothing(dl, tmp_path):
         (("attack", "report", "--source", "builtin:mnist"), "source=builtin:mnist belongs to one attack"),
         (("attack", "report", "attack.gamma=2"), "gamma"),
         (("attack", "report", "--images", "x.png"), "needs labels"),
+        (("attack", "report", "--run", "pretrained:efficientnet_lite0", "--images", "x.png"), "needs labels"),
         (("attack", "--resume", "study.steps=3"), "cannot change"),
         (("attack", "--resume"), "no unfinished attack run"),
     ],

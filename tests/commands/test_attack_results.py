@@ -15,6 +15,7 @@ from dlcli.commands.attack_results import (
     csv_of,
     curve_csv,
     curve_of,
+    fooled,
     metrics_of,
     outcomes_csv,
     queries,
@@ -116,6 +117,13 @@ def test_the_files_hold_a_line_for_each_attack_and_example():
     assert [line["smallest_change"] for line in rows] == ["0.3", "0.2", "inf", "0"]
     assert [line["by"] for line in rows[:3]] == ["fgsm", "square", ""]
     assert rows[2]["target"] == "'=dog"
+
+
+def test_an_error_beyond_the_radius_fools_nobody():
+    own = examined()
+    assert fooled(own.found["fgsm"], own.clean, 0.3) == 1
+    assert fooled(outcome([0, 1, 2], [1, 1, 0], size=0.4), own.clean, 0.3) == 0
+    assert fooled(own.found["noise"], own.clean, 0.3) == 0
 
 
 def test_a_curve_is_written_with_its_intervals():

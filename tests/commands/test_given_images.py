@@ -70,6 +70,8 @@ def test_an_attack_without_labels_claims_no_accuracy(dl: Dl, photos: Path) -> No
     metrics = json.loads(answer.out)["metrics"]
     assert metrics["attack/success_rate"]["n"] == 5
     assert not [name for name in metrics if name.endswith("accuracy")]
+    assert "predictions that the attack changed" in answer.err
+    assert "correctly classified" not in answer.err
 
 
 def test_maps_of_images_without_labels_claim_no_accuracy(dl: Dl, photos: Path) -> None:

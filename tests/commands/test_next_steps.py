@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dlcli.commands.next_steps import after_attack, after_explain, half, same_subject
+from dlcli.commands.next_steps import after_attack, after_evaluate, after_explain, half, same_subject
 from dlcli.config.compose import compose
-from dlcli.config.schema import AttackSettings, ExplainSettings, checked_settings
+from dlcli.config.schema import AttackSettings, EvaluateSettings, ExplainSettings, checked_settings
 
 
 def settings(*overrides: str) -> AttackSettings:
@@ -53,6 +53,14 @@ def test_without_labels_no_report_and_without_a_radius_no_smaller_one_is_advised
 def test_of_tables_columns_are_the_next_question() -> None:
     commands = [command for command, _ in after_attack(settings(), name="pgd", kind="table", epsilon=0.1)]
     assert commands == ["dl attack fab_t attack.norm=l2", "dl attack pgd --immutable NAME,NAME"]
+
+
+def test_after_measuring_a_named_model_it_is_named_again() -> None:
+    plain, under = (checked_settings("evaluate", compose("evaluate", ["run=cats", *own])) for own in ([], ["attack=fgsm"]))
+    assert isinstance(plain, EvaluateSettings)
+    assert isinstance(under, EvaluateSettings)
+    assert [command for command, _ in after_evaluate(plain)] == ["dl attack fgsm --run cats", "dl explain gradcam --run cats"]
+    assert after_evaluate(under)[0][0] == "dl attack report --run cats"
 
 
 def test_after_an_explanation_comes_another_method_and_the_worst_mistakes_of_data_with_labels() -> None:

@@ -64,6 +64,7 @@ def test_robust_accuracy_is_drawn_beside_accuracy_in_the_colour_of_val(monkeypat
     assert list(handles[2].get_ydata()) == pytest.approx([20, 40, 60])
     assert handles[2].get_color() == handles[1].get_color()
     assert handles[2].get_linestyle() != handles[1].get_linestyle()
+    assert handles[2].get_markerfacecolor() != handles[1].get_markerfacecolor()
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -121,6 +122,12 @@ NAMES = [r"$\frac{", "$$$", "_hidden", "猫", "a\nb\x1b", "\\", "x" * 300, ""]
 
 def test_every_name_can_be_a_class_or_a_title():
     assert plots.confusion_plot(torch.eye(8, dtype=torch.int64), NAMES).startswith(b"\x89PNG")
+
+
+def test_a_confusion_plot_says_of_what_it_is() -> None:
+    matrix = torch.eye(3, dtype=torch.int64)
+    plain, attacked = (plots.confusion_plot(matrix, ["a", "b", "c"], **own) for own in ({}, {"title": "under attack"}))
+    assert plain != attacked
 
 
 @pytest.mark.parametrize("count", [2, 21, 51])
