@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import torch
+
 from dlcli.commands import attack_report
 from dlcli.commands.attack_checks import refuse_keys_of_another
 from dlcli.commands.attack_figures import Attacked, attack_metrics, labels
 from dlcli.commands.attack_files import examples_csv, examples_npz, keeps_examples, rounded_predictions
-from dlcli.commands.attack_loop import run_attack
+from dlcli.commands.attack_loop import cost_of, run_attack
 from dlcli.commands.attack_parts import Parts
 from dlcli.commands.attack_pictures import triple
 from dlcli.commands.attack_plan import Plan, planned
@@ -22,12 +24,15 @@ from dlcli.commands.signals import StopFlag, catching_signals
 from dlcli.config.invocation import Invocation
 from dlcli.config.schema import AttackSettings
 from dlcli.config.stored import as_yaml
-from dlcli.contracts import Metric
+from dlcli.contracts import Metric, Split
 from dlcli.engine.device import make_repeatable
 from dlcli.errors import Interrupted
 from dlcli.runs.find import RunInfo
 from dlcli.runs.record import Result
 from dlcli.runs.run import Run
+
+# Examples that a dry run attacks to see what all would cost.
+_FEW = 16
 
 
 def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
@@ -42,7 +47,7 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
         loaded = plan.subject.loaded
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
-            talk.line(f"{len(plan.subject.split)} examples would be attacked; nothing was written")
+            talk.line(f"{_cost(plan, settings, flag)}; nothing was written")
             return None
         with recorded(settings, invocation, name=plan.name, parent=loaded.reference, device=plan.subject.device) as run:
             run.describe(
@@ -98,25 +103,42 @@ def _concluded(
     return result
 
 
+def _cost(plan: Plan, settings: AttackSettings, flag: StopFlag) -> str:
+    """What the attack would cost, seen from a few examples."""
+    few = plan.split.select(torch.arange(min(_FEW, len(plan.split))))
+    started = time.perf_counter()
+    _ran(plan, settings, flag, Talk(quiet=True), split=few)
+    return cost_of(time.perf_counter() - started, len(few), len(plan.split))[1]
+
+
 def _attacked(plan: Plan, settings: AttackSettings, flag: StopFlag, talk: Talk, parts: Parts) -> Attacked:
-    model = plan.subject.loaded.model
-    size = min(settings.batch_size, largest_batch(model.spec.shape))
-    attacked = run_attack(
+    attacked = _ran(plan, settings, flag, talk, split=plan.split, kept=parts)
+    model, size = plan.subject.loaded.model, _batch_size(plan, settings)
+    if plan.moves is not None:
+        return settled(attacked, plan.moves, model, batch_size=size)
+    rounded = rounded_predictions(model, attacked.report, batch_size=size, device=plan.subject.device)
+    return replace(attacked, rounded=rounded)
+
+
+def _ran(
+    plan: Plan, settings: AttackSettings, flag: StopFlag, talk: Talk, *, split: Split, kept: Parts | None = None
+) -> Attacked:
+    return run_attack(
         plan.model,
-        plan.split,
+        split,
         plan.chosen,
-        batch_size=size,
+        batch_size=_batch_size(plan, settings),
         seed=settings.seed,
         flag=flag,
         talk=talk,
         goals=plan.goal,
         source=plan.looked_at,
-        kept=parts,
+        kept=kept,
     )
-    if plan.moves is not None:
-        return settled(attacked, plan.moves, model, batch_size=size)
-    rounded = rounded_predictions(model, attacked.report, batch_size=size, device=plan.subject.device)
-    return replace(attacked, rounded=rounded)
+
+
+def _batch_size(plan: Plan, settings: AttackSettings) -> int:
+    return min(settings.batch_size, largest_batch(plan.subject.loaded.model.spec.shape))
 
 
 def _metrics(attacked: Attacked, plan: Plan) -> dict[str, Metric]:

@@ -75,7 +75,9 @@ def run_attack(
         started, done = time.perf_counter(), behind
         for part in perturb(looked_at, chosen, rest, goals=goals, judge=model, **sizes):
             if done == behind:
-                _tell_cost(time.perf_counter() - started, len(part.targets), len(rest), talk)
+                expected, words = cost_of(time.perf_counter() - started, len(part.targets), len(rest))
+                if expected > _LONG and len(part.targets) < len(rest):
+                    talk.line(words)
             parts.append(part)
             if kept is not None:
                 kept.add(part)
@@ -89,12 +91,11 @@ def run_attack(
     return Attacked(report, joined(null))
 
 
-def _tell_cost(seconds: float, count: int, total: int, talk: Talk) -> None:
-    """Says what a long attack will cost, once ``count`` of its ``total`` examples have taken so many ``seconds``."""
+def cost_of(seconds: float, count: int, total: int) -> tuple[float, str]:
+    """Returns what an attack on ``total`` examples will take when ``count`` took so many ``seconds``: seconds, and words."""
     expected = seconds * total / count
-    if expected > _LONG and count < total:
-        seen = f"the first {plain_number(count)} of {plain_number(total)} examples took {duration(seconds)}"
-        talk.line(f"estimated cost: about {duration(expected)} ({seen})")
+    seen = f"the first {plain_number(count)} of {plain_number(total)} examples took {duration(seconds)}"
+    return expected, f"estimated cost: about {duration(expected)} ({seen})"
 
 
 def null_of(attack: Attack, report: AttackReport) -> Attack:

@@ -67,8 +67,8 @@ def masking_words(checks: Sequence[Check]) -> list[str]:
     verdict = masking.overall(checks)
     said = {
         "PASS": f"Masking verdict PASS: none of {len(checks)} checks found a hidden gradient.",
-        "WARN": f"Masking verdict WARN: the robust accuracy may be too high; see which of {len(checks)} checks say so.",
-        "FAIL": f"Masking verdict FAIL: the robust accuracy is not to be believed; see which of {len(checks)} checks say so.",
+        "WARN": f"Masking verdict WARN: what stands may fall to other attacks; see which of {len(checks)} checks say so.",
+        "FAIL": f"Masking verdict FAIL: do not believe that what stands is robust; see which of {len(checks)} checks say so.",
     }
     worst = sorted((check for check in checks if check.verdict != "PASS"), key=lambda check: check.verdict)
     return [

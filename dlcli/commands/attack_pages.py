@@ -124,7 +124,11 @@ def _show(facts: Robustness, curves: Mapping[str, Mapping[float, Metric]], *, no
         for table in parts:
             talk.show(rich_table(table, width=talk.console.width))
     if curves:
-        lines = {name: [(radius, 100 * metric.value) for radius, metric in curve.items()] for name, curve in curves.items()}
+        # The legend ends with a line's last value, so the name says of where it is.
+        lines = {
+            f"{name}, % at {max(curve):.3g}:": [(radius, 100 * metric.value) for radius, metric in curve.items()]
+            for name, curve in curves.items()
+        }
         talk.picture(terminal.curve(lines, width=min(talk.console.width, 72), x_label=f"radius ({norm})"))
     for sentence in (*facts.verdicts, *facts.warnings):
         talk.line(sentence)

@@ -107,3 +107,12 @@ def test_the_files_of_a_run_can_be_checked_by_others(dl: Dl) -> None:
     assert [metrics[f"attack/success_rate{name}"]["value"] for name in ("", "_8bit")] == pytest.approx(rates)
     assert metrics["attack/median_l2"]["high"] <= 2 + 1e-5
     assert sum(line["success"] == "1" for line in lines) == pytest.approx(40 * rates[0])
+
+
+def test_a_dry_run_says_the_cost_and_writes_nothing(dl: Dl, tmp_path: Path) -> None:
+    answer = dl("attack", "pgd", "--run", "builtin:mnist", "--limit", "64", "--dry-run")
+    assert answer.code == 0, answer.err
+    assert "estimated cost: about " in answer.err
+    assert "(the first 16 of 64 examples took " in answer.err
+    assert "; nothing was written" in answer.err
+    assert not (tmp_path / "runs").exists()

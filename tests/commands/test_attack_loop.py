@@ -7,7 +7,7 @@ from dlcli.attacks.fab_t import FABT
 from dlcli.attacks.fgsm import FGSM
 from dlcli.attacks.noise import Noise
 from dlcli.attacks.spatial import RandomMove, Spatial
-from dlcli.commands.attack_loop import build_attack, null_of
+from dlcli.commands.attack_loop import build_attack, cost_of, null_of
 from dlcli.contracts import DataSpec
 from dlcli.engine.perturb import AttackReport
 from dlcli.errors import ConfigError, UsageError
@@ -57,3 +57,9 @@ def test_without_a_radius_the_null_is_as_large_as_half_of_the_successes() -> Non
     found = report([1, 1, 1, 0], [0.25, 0.125, 0.5, 9.0])
     assert null_of(FABT(norm="l2"), found) == Noise(epsilon=0.25, norm="l2")
     assert null_of(FABT(), report([0], [0.0])) == Noise(epsilon=0.0)
+
+
+def test_a_cost_grows_with_the_examples() -> None:
+    seconds, words = cost_of(30.0, 100, 10_000)
+    assert seconds == 3000
+    assert words == "estimated cost: about 50 min (the first 100 of 10 000 examples took 30 s)"
