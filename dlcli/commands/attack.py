@@ -47,7 +47,7 @@ def attack(settings: AttackSettings, invocation: Invocation) -> Result | None:
         loaded = plan.subject.loaded
         if invocation.dry_run:
             talk.text(as_yaml(settings).decode())
-            talk.line(f"{_cost(plan, settings, flag)}; nothing was written")
+            talk.line(f"{_cost(plan, settings, flag)}, and more at once take less each; nothing was written")
             return None
         with recorded(settings, invocation, name=plan.name, parent=loaded.reference, device=plan.subject.device) as run:
             run.describe(

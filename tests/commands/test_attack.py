@@ -114,5 +114,5 @@ def test_a_dry_run_says_the_cost_and_writes_nothing(dl: Dl, tmp_path: Path) -> N
     assert answer.code == 0, answer.err
     assert "estimated cost: about " in answer.err
     assert "(the first 16 of 64 examples took " in answer.err
-    assert "; nothing was written" in answer.err
+    assert "more at once take less each; nothing was written" in answer.err
     assert not (tmp_path / "runs").exists()
