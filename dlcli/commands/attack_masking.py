@@ -119,7 +119,7 @@ def _further(examined: Examined, effort: Effort, few: Tensor, right: Tensor, *, 
     return [
         masking.large_radius(left[-1], len(few), largest),
         masking.monotone(left, radii, len(few)),
-        masking.more_effort(fell, len(tried), len(stood), len(right)),
+        masking.more_effort(fell, len(tried), len(stood), len(examined.examined)),
     ]
 
 

@@ -127,7 +127,7 @@ def more_effort(fell: int, tried: int, standing: int, n: int) -> Check:
 
     Args:
         fell: of ``tried`` examples that stood everything so far, those that more effort broke.
-        standing: examples that stood everything so far, of ``n``.
+        standing: examples that stood everything so far, of ``n``, the misclassified among them: points are those of accuracy.
     """
     change = fell / tried * standing / n if tried and n else 0.0
     # Of few examples, each stands for many points: one says nothing and two warn, as in the other counts.

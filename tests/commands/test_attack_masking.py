@@ -65,6 +65,23 @@ def checks_of(model: nn.Module, split: MemorySplit, *, effort: Effort = EFFORT, 
     return {check.name: check for check in found}
 
 
+def test_points_that_more_effort_costs_are_points_of_accuracy(digits, split):
+    """Of 40 examples 30 are right, and all of them stand until more effort breaks them."""
+    targets = torch.where(torch.arange(COUNT) < 10, (split.targets + 1) % 10, split.targets)
+    subject = Subject(Loaded(digits.model, None, "x", "x", {}), MemorySplit(split.inputs, targets), torch.device("cpu"))  # type: ignore[arg-type]
+    clean = clean_outcomes(digits.model, subject.split, batch_size=COUNT)
+
+    def attempt(link, rows):
+        predicted = (targets[rows] + 1) % 10 if link.name == "masking_more" else clean.predicted[rows]
+        return Outcomes(rows=rows, predicted=predicted, distances=torch.zeros(len(rows)), forwards=0, backwards=0, seconds=0.0)
+
+    examined = run_chain(subject, EFFORT.chain(10), clean, torch.arange(COUNT), epsilon=0.1, attempt=attempt)
+    found = masking_checks(subject, examined, EFFORT, probes=20, seed=0, attempt=attempt)
+    (check,) = (each for each in found if each.name == "more_effort")
+    assert check.value == pytest.approx(0.75)
+    assert check.figure == "20 of 20 that stood fell: 75.00 points"
+
+
 @pytest.mark.parametrize("norm", ["linf", "l2"])
 def test_an_ordinary_network_passes_every_check(norm, digits, split):
     effort = Effort(epsilon={"linf": 0.1, "l2": 1.0}[norm], norm=norm, steps=20, targets=2, queries=100, reach=2.0, rungs=4)
