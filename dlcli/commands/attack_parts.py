@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 import zipfile
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ class Parts:
         """Returns what is there of the first examples of ``split``, up to the first file that is damaged or of something else."""
         found: list[AttackReport] = []
         while (path := self._path(self._written)).exists():
-            part = _read(path, key=self._key(), split=split, start=sum(len(each.targets) for each in found))
+            part = _read(path, key=self._key, split=split, start=sum(len(each.targets) for each in found))
             if part is None:
                 break
             found.append(part)
@@ -54,7 +55,7 @@ class Parts:
         """Takes a finished batch, and writes those that wait once the oldest of them has waited long."""
         self._waiting.append(report)
         if time.monotonic() - self._since >= EVERY:
-            self._run.write(f"{FOLDER}/{self._path(self._written).name}", _archive(joined(self._waiting), key=self._key()))
+            self._run.write(f"{FOLDER}/{self._path(self._written).name}", _archive(joined(self._waiting), key=self._key))
             self._written, self._waiting, self._since = self._written + 1, [], time.monotonic()
 
     def clear(self) -> None:
@@ -65,6 +66,7 @@ class Parts:
     def _path(self, number: int) -> Path:
         return self._run.path / FOLDER / f"{number:05d}.npz"
 
+    @cached_property
     def _key(self) -> str:
         return digest_of_weights(*self._models)
 

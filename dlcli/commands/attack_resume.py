@@ -10,7 +10,7 @@ from dlcli.commands.session import print_result
 from dlcli.config.invocation import Invocation
 from dlcli.config.schema import AttackSettings, checked_settings
 from dlcli.config.stored import read_stored
-from dlcli.errors import DataError, UsageError
+from dlcli.errors import UsageError
 from dlcli.runs.find import find_unfinished
 from dlcli.runs.record import Result
 from dlcli.runs.run import read_config
@@ -21,10 +21,6 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     if changes:
         raise UsageError(f"'{changes[0]}' cannot change when an attack is resumed", hint="dl attack starts anew")
     info = find_unfinished(verb, reference)
-    if info.state == "broken":
-        raise DataError(f"{info.path} is not a readable run: {info.problem}")
-    if info.verb != verb:
-        raise UsageError(f"run {info.id} is no attack", hint="dl runs shows what is there")
     if info.result is not None:
         Talk.of(invocation).line(f"run {info.id} is finished; nothing to do")
         print_result(info.result, invocation)

@@ -33,7 +33,7 @@ from dlcli.engine.device import choose_device, describe_device, make_repeatable
 from dlcli.engine.state import Progress
 from dlcli.errors import ConfigError, DataError, UsageError
 from dlcli.randomness import borrowed_rng, seed_step
-from dlcli.runs.find import MODEL_VERBS, RunInfo, find_unfinished
+from dlcli.runs.find import RunInfo, find_unfinished
 from dlcli.runs.record import Result, describe_environment, rerun_command
 from dlcli.runs.run import Run, read_config
 
@@ -80,11 +80,6 @@ def resume(verb: str, reference: str | None, changes: Sequence[str], invocation:
     """
     talk = Talk.of(invocation)
     info = find_unfinished(verb, reference)
-    if info.state == "broken":
-        raise DataError(f"{info.path} is not a readable run: {info.problem}")
-    if info.verb != verb:
-        hint = f"dl {info.verb} --resume {info.id}" if info.verb in MODEL_VERBS else "only train and finetune go on"
-        raise UsageError(f"run {info.id} is a run of dl {info.verb}", hint=hint)
     if info.result is not None:
         talk.line(f"run {info.id} is finished; nothing to do")
         talk.line(f"longer: {_longer(info)}")

@@ -57,7 +57,7 @@ class RunInfo:
     @property
     def goes_on(self) -> bool:
         """Whether ``--resume`` has something to continue: a training run, an attack, or a report of several."""
-        return self.verb == "attack" or not self.is_study
+        return self.verb == "attack" or (self.verb in MODEL_VERBS and not self.is_study)
 
     @property
     def holds_model(self) -> bool:
@@ -135,9 +135,19 @@ def default_model() -> tuple[RunInfo | None, bool]:
 
 
 def find_unfinished(verb: str, reference: str | None) -> RunInfo:
-    """Returns the run that ``--resume [RUN]`` continues; without a reference the newest unfinished one. Raises UsageError."""
+    """Returns the run of a verb that ``--resume [RUN]`` continues, which may be finished; alone, the newest unfinished one.
+
+    Raises:
+        UsageError: there is none, or it is of another verb. DataError: it is not a readable run.
+    """
     if reference is not None and reference != "latest":
-        return find_run(reference, prefer=lambda run: run.verb == verb and run.state in {"interrupted", "failed"})
+        found = find_run(reference, prefer=lambda run: run.verb == verb and run.state in {"interrupted", "failed"})
+        if found.state == "broken":
+            raise DataError(f"{found.path} is not a readable run: {found.problem}")
+        if found.verb != verb:
+            hint = f"dl {found.verb} --resume {found.id}" if found.goes_on else "only train, finetune and attack go on"
+            raise UsageError(f"run {found.id} is a run of dl {found.verb}", hint=hint)
+        return found
     for run in list_runs(verbs=(verb,)):
         if run.state in {"interrupted", "failed"} and run.goes_on:
             return run

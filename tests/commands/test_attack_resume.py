@@ -82,4 +82,13 @@ def test_another_verbs_run_is_refused(dl) -> None:
     assert dl("evaluate", "--run", "builtin:mnist", "--limit", "8", "--name", "seen").code == 0
     answer = dl("attack", "--resume", "seen")
     assert answer.code == 2
-    assert "is no attack" in answer.err
+    assert "is a run of dl evaluate" in answer.err
+    assert "only train, finetune and attack go on" in answer.err
+
+
+def test_another_verb_that_goes_on_names_the_command(dl, tmp_path) -> None:
+    assert dl("attack", "fgsm", *SMALL).code == 0
+    (folder,) = folders(tmp_path)
+    answer = dl("train", "--resume", folder.name)
+    assert answer.code == 2
+    assert f"dl attack --resume {folder.name}" in answer.err
