@@ -80,7 +80,7 @@ def _expanded(typed: str) -> list[str]:
     if not folder.is_dir():
         raise UsageError(f"there is no file '{typed}': the folder {folder} does not exist", hint="check the path")
     near = did_you_mean(path.name, [each.name for each in folder.iterdir()])
-    raise UsageError(f"there is no file '{typed}'{near}", hint="a photo such as photo.png, a folder of images, or FILE.csv")
+    raise UsageError(f"there is no file '{typed}'{near}", hint="check the name: dl takes a file or a folder of images")
 
 
 def _below(folder: Path) -> Iterator[Path]:
